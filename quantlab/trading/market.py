@@ -1,0 +1,54 @@
+"""Bars of one market, and where they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where bars came from, as metadata and report tell it.
+
+    Attributes:
+        source: `yahoo`, `synthetic` or `file`; bars from the cache keep the source that they once had.
+        detail: For people: the file's name, Yahoo's exchange, the seed.
+        adjusted: Whether prices are adjusted for splits and dividends; None where nobody knows.
+        retrieved_at: When the bars were obtained, ISO 8601 UTC.
+        from_cache: Whether they were read from the cache this time.
+        notes: What was done to the bars, or is doubtful about them, a sentence each.
+    """
+
+    source: str
+    detail: str
+    adjusted: bool | None
+    retrieved_at: str
+    from_cache: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """Bars in time order; all arrays have one entry a bar.
+
+    Attributes:
+        times: Opening time of each bar, datetime64[ns], UTC.
+        open: First price of each bar (so are high, low and close: floats, in the quote currency).
+        volume: Units traded; NaN where unknown.
+        origin: Where they came from.
+    """
+
+    times: NDArray[np.datetime64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    origin: Origin
+
+    def __len__(self) -> int:
+        return len(self.times)

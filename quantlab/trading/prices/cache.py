@@ -1,0 +1,215 @@
+"""What was downloaded once, kept for use without a network.
+
+An entry is two files: `TICKER_INTERVAL_START_END_<hash>.csv`, a price table, and
+`TICKER_INTERVAL_START_END.json` beside it, its origin, the asked range and the table's SHA-256. The JSON
+file is replaced last, so that it always names a whole table; an entry whose bytes no longer match is named
+and not used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from quantlab.errors import ConfigError, DataError
+from quantlab.trading.intervals import day_text
+from quantlab.trading.market import Origin
+from quantlab.trading.prices.asked import PATH_LENGTH, Asked, Received, noted, plain, within
+from quantlab.trading.prices.table import data_hash, from_csv, to_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quantlab.trading.market import Prices
+
+_HASH_IN_NAME = 16
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON half of an entry.
+
+    Attributes:
+        start: First day asked for; end is the day after the last one.
+        retrieved_at: When the bars were downloaded, ISO 8601 UTC.
+        table: Name of the CSV file beside it.
+        data_hash: SHA-256, in hex, of that file.
+        dropped: Times of the bars that came without any price.
+    """
+
+    ticker: str
+    interval: str
+    start: str
+    end: str
+    source: str
+    detail: str
+    adjusted: bool | None
+    retrieved_at: str
+    notes: tuple[str, ...]
+    unfinished_bar_dropped: bool
+    dropped: tuple[str, ...]
+    table: str
+    data_hash: str
+
+    def covers(self, asked: Asked) -> bool:
+        """Tell whether this entry's range holds the one asked for (ISO days compare as text)."""
+        return (
+            self.ticker.upper() == asked.ticker.upper()
+            and self.interval == asked.interval
+            and self.start <= day_text(asked.start)
+            and day_text(asked.end) <= self.end
+        )
+
+
+def store(folder: Path, asked: Asked, received: Received) -> Path:
+    """Keep a download, whole or not at all; return the path of its JSON file.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    data = to_csv(received.prices)
+    digest = data_hash(data)
+    name = f"{asked.ticker.upper()}_{asked.interval}_{day_text(asked.start)}_{day_text(asked.end)}"
+    origin = received.prices.origin
+    entry = Entry(
+        ticker=asked.ticker.upper(),
+        interval=asked.interval,
+        start=day_text(asked.start),
+        end=day_text(asked.end),
+        source=origin.source,
+        detail=origin.detail,
+        adjusted=origin.adjusted,
+        retrieved_at=origin.retrieved_at,
+        notes=origin.notes,
+        unfinished_bar_dropped=received.unfinished_bar_dropped,
+        dropped=received.dropped,
+        table=f"{name}_{digest[:_HASH_IN_NAME]}.csv",
+        data_hash=digest,
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(folder / entry.table, data)
+        _write_whole(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(entry)) + b"\n")
+    except OSError as error:
+        raise ConfigError(
+            f"The prices cache {plain(folder, PATH_LENGTH)} cannot be written ({plain(error.strerror)}); "
+            "make it writable or choose another --outdir."
+        ) from error
+    return folder / f"{name}.json"
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    handle, aside = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(aside).chmod(0o644)
+        Path(aside).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(aside).unlink()
+        raise
+
+
+def fetch(folder: Path | None, asked: Asked) -> Received:
+    """Return the part asked for of the latest entry that covers it.
+
+    Raises:
+        DataError: no entry covers it, or each that does is damaged; the message names them.
+    """
+    damaged: list[str] = []
+    for path, entry in _entries(folder, asked, damaged):
+        try:
+            received = _read(path, entry, asked)
+        except DataError as error:
+            damaged.append(f"{path.name}: {error}")
+            continue
+        return _with_notes(received, damaged)
+    raise DataError(_missing(folder, asked, damaged))
+
+
+def holds(folder: Path | None, asked: Asked) -> bool:
+    """Tell whether the cache has the bars, in good order."""
+    try:
+        fetch(folder, asked)
+    except DataError:
+        return False
+    return True
+
+
+def _with_notes(received: Received, damaged: list[str]) -> Received:
+    notes = [f"Cache entry not used, as it is damaged: {text}" for text in damaged]
+    return replace(received, prices=noted(received.prices, *notes))
+
+
+def _missing(folder: Path | None, asked: Asked, damaged: list[str]) -> str:
+    what = f"{asked.ticker} at {asked.interval}, {asked.range_text}"
+    remedy = "Run once with --prices yahoo and a network, or give --prices FILE."
+    if folder is None:
+        return f"There is no prices cache to read {what} from. {remedy}"
+    if damaged:
+        return f"The cached prices of {what} are damaged: {plain('; '.join(damaged), 400)} {remedy}"
+    return f"The prices cache {plain(folder, PATH_LENGTH)} does not hold {what}. {remedy}"
+
+
+def _entries(folder: Path | None, asked: Asked, damaged: list[str]) -> Iterator[tuple[Path, Entry]]:
+    """Give the covering entries, latest download first; name the unreadable ones in `damaged`."""
+    found: list[tuple[Path, Entry]] = []
+    prefix = f"{asked.ticker.upper()}_{asked.interval}_"
+    for path in sorted(folder.glob("*.json")) if folder else ():
+        if not re.fullmatch(re.escape(prefix) + r"[-\d]{10}_[-\d]{10}\.json", path.name):
+            continue
+        try:
+            entry = msgspec.json.decode(path.read_bytes(), type=Entry)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            damaged.append(f"{path.name}: {plain(error)}.")
+            continue
+        if entry.covers(asked):
+            found.append((path, entry))
+    yield from sorted(found, key=lambda pair: pair[1].retrieved_at, reverse=True)
+
+
+def _read(path: Path, entry: Entry, asked: Asked) -> Received:
+    prices = _verified(path.parent / Path(entry.table).name, entry)
+    same_range = (entry.start, entry.end) == (day_text(asked.start), day_text(asked.end))
+    if same_range:
+        return Received(
+            prices=prices, dropped=entry.dropped, unfinished_bar_dropped=entry.unfinished_bar_dropped
+        )
+    first, last = str(asked.start), str(asked.end)
+    return Received(
+        prices=within(prices, asked),
+        dropped=tuple(time for time in entry.dropped if first <= time < last),
+        unfinished_bar_dropped=entry.unfinished_bar_dropped and bool(asked.end > _last_bar(prices)),
+    )
+
+
+def _last_bar(prices: Prices) -> np.datetime64:
+    return prices.times[-1] + np.timedelta64(1, "ns") if len(prices) else np.datetime64("NaT", "ns")
+
+
+def _verified(table: Path, entry: Entry) -> Prices:
+    try:
+        data = table.read_bytes()
+    except OSError as error:
+        raise DataError(f"{table.name} cannot be read ({plain(error.strerror)}).") from error
+    if data_hash(data) != entry.data_hash:
+        raise DataError(f"{table.name} does not match its hash.")
+    origin = Origin(
+        source=entry.source,
+        detail=entry.detail,
+        adjusted=entry.adjusted,
+        retrieved_at=entry.retrieved_at,
+        from_cache=True,
+        notes=entry.notes,
+    )
+    return from_csv(data, origin)

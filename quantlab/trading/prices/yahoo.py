@@ -1,0 +1,180 @@
+"""Bars from Yahoo through the yfinance client: the one module that imports it, and the one line that asks.
+
+yfinance is kept on a short lead: it raises instead of returning an empty frame; each of its HTTP requests
+has a timeout; it keeps no databases of cookies and time zones (they would lie in the home folder, shared by
+all sessions); it logs nowhere. It runs in a thread of its own, so that a signal reaches the session at once
+and not inside one of curl's callbacks, where Python would swallow what the handler raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from quantlab.errors import DataError
+from quantlab.trading.prices import yahoo_failures as failures
+from quantlab.trading.prices.asked import plain
+from quantlab.trading.prices.yahoo_frame import to_received
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from quantlab.trading.prices.asked import Asked, Received
+
+REQUEST_SECONDS = 10.0
+"""Longest wait for one HTTP answer."""
+ATTEMPT_SECONDS = 30.0
+"""Longest wait for one attempt, which takes a handful of requests (time zone, cookie, crumb, chart)."""
+FIRST_DELAY_SECONDS = 1.0
+"""Pause before the second attempt; it doubles from attempt to attempt."""
+
+_NOWHERE = os.path.join(os.devnull, "quantlab")  # noqa: PTH118 - can't exist: yfinance keeps no files
+_CHART = "/v8/finance/chart/"
+_REFUSED = (401, 403)
+_LIMITED = (429,)
+_BAD_STATUS = 400
+_UNAVAILABLE = 503
+
+
+def fetch(
+    asked: Asked,
+    *,
+    on_retry: Callable[[str], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    request_seconds: float = REQUEST_SECONDS,
+    attempt_seconds: float = ATTEMPT_SECONDS,
+) -> Received:
+    """Download the bars asked for, adjusted for splits and dividends.
+
+    Args:
+        asked: The bars.
+        on_retry: Told, in a line, of each failure that is tried again.
+        sleep: Waits between attempts, given seconds.
+        request_seconds: Longest wait for one HTTP answer.
+        attempt_seconds: Longest wait for one attempt.
+
+    Raises:
+        DataError: Yahoo could not be reached, refused, does not know the ticker, or sent nothing usable; the
+            message names the cause and what to do.
+    """
+    attempt = 1
+    while True:
+        try:
+            frame, zone = _one_attempt(asked, request_seconds, attempt_seconds)
+            return to_received(frame, zone, asked)
+        except DataError:
+            raise
+        except Exception as error:
+            failure = failures.classify(error, asked)
+            if attempt >= failure.attempts:
+                raise DataError(failure.message(attempt)) from error
+            delay = failure.delay_factor * FIRST_DELAY_SECONDS * 2 ** (attempt - 1)
+        if on_retry is not None:
+            on_retry(
+                f"{failure.cause} Trying again in {delay:g} s (attempt {attempt + 1} of {failure.attempts})."
+            )
+        sleep(delay)
+        attempt += 1
+
+
+def _one_attempt(asked: Asked, request_seconds: float, attempt_seconds: float) -> tuple[pd.DataFrame, str]:
+    """Ask in a thread of its own; raise what it raised."""
+    answers: queue.SimpleQueue[tuple[pd.DataFrame, str] | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(_ask(asked, request_seconds))
+        except BaseException as error:  # noqa: BLE001 - handed over to the waiting thread
+            answers.put(error)
+
+    with warnings.catch_warnings():
+        # Half a second, which only downloads pay; and it sets warning filters of its own, so it comes first.
+        import yfinance  # noqa: F401
+
+        warnings.simplefilter("ignore")
+        threading.Thread(target=work, name="yahoo", daemon=True).start()
+        try:
+            answer = answers.get(timeout=attempt_seconds)
+        except queue.Empty:
+            raise TimeoutError(f"no answer within {attempt_seconds:g} s") from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _ask(asked: Asked, request_seconds: float) -> tuple[pd.DataFrame, str]:
+    """Run yfinance once, from a clean state, and return its frame and the exchange's time zone."""
+    import yfinance
+    from curl_cffi import requests
+
+    _contain(yfinance)
+    with requests.Session(impersonate="chrome") as session:
+        session.request = _BoundedRequest(session.request, request_seconds)
+        ticker = yfinance.Ticker(asked.ticker, session=session)
+        frame = ticker.history(
+            start=str(asked.start)[:10],
+            end=str(asked.end)[:10],
+            interval=asked.interval,
+            auto_adjust=True,
+            actions=False,
+            # Bars without prices must be seen to be counted; resampling 30m bars makes some of its own.
+            keepna=asked.interval != "30m",
+            timeout=request_seconds,
+        )
+        zone = ticker.history_metadata["exchangeTimezoneName"]
+    return frame, str(zone)
+
+
+def _contain(yfinance: Any) -> None:
+    """Make yfinance raise, and forget what it remembers of earlier answers, cookies and crumbs."""
+    for name in ("yfinance", "peewee", "curl_cffi"):
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.handlers[:] = [logging.NullHandler()]
+    yfinance.config.debug.hide_exceptions = False
+    yfinance.set_tz_cache_location(_NOWHERE)
+    yfinance.data.YfData.cache_get.cache_clear()
+    # There is no public way to forget a refused cookie.
+    yfinance.data.SingletonMeta._instances.pop(yfinance.data.YfData, None)  # noqa: SLF001
+
+
+class _BoundedRequest:
+    """Sends a session's requests, each with a timeout, and raises on what yfinance would misread or hide.
+
+    The first refusal (401, 403) is yfinance's to handle: it asks again with another kind of cookie.
+    """
+
+    def __init__(self, request: Callable[..., Any], limit: float) -> None:
+        self._request, self._limit = request, limit
+        self._refusals = 0
+
+    def __call__(self, method: str, url: str, **options: Any) -> Any:
+        wanted = options.pop("timeout", None)
+        response = self._request(method, url, timeout=min(wanted or self._limit, self._limit), **options)
+        if _CHART in url:
+            self._check(response)
+        return response
+
+    def _check(self, response: Any) -> None:
+        status = int(response.status_code)
+        self._refusals += status in _REFUSED
+        handled = status in _LIMITED or (status in _REFUSED and self._refusals == 1)
+        if status >= _BAD_STATUS and not handled:
+            raise failures.ChartRefusedError(status, _description(response))
+        if response.content.startswith(b"<") and b"Will be right back" in response.content:
+            raise failures.ChartRefusedError(_UNAVAILABLE, "")
+
+
+def _description(response: Any) -> str:
+    """Read Yahoo's own words on why there is no chart, where there are any."""
+    with suppress(Exception):
+        return plain(response.json()["chart"]["error"]["description"])
+    return ""

@@ -1,0 +1,162 @@
+"""What can go wrong with Yahoo, told apart by type: the cause, whether to try again, and what to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quantlab.trading.prices.asked import plain
+
+if TYPE_CHECKING:
+    from quantlab.trading.prices.asked import Asked
+
+MOST_ATTEMPTS = 4
+ATTEMPTS_AT_TIMEOUTS = 3
+_FORBIDDEN = (401, 403)
+_NOT_FOUND = 404
+_SERVER_ERROR = 500
+_ELSEWHERE = "or use --prices FILE"
+
+
+class ChartRefusedError(Exception):
+    """Yahoo answered the request for bars with an HTTP error.
+
+    Attributes:
+        status: HTTP status.
+        description: Yahoo's reason in one line, empty where it gave none.
+    """
+
+    def __init__(self, status: int, description: str) -> None:
+        """Keep the status and the reason."""
+        super().__init__(status, description)
+        self.status = status
+        self.description = description
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One kind of failure.
+
+    Attributes:
+        cause: What happened, a sentence.
+        remedy: What to do, a sentence.
+        attempts: How often to try in all: more than once only where waiting can help.
+        delay_factor: How much longer than usual to wait before the next attempt.
+    """
+
+    cause: str
+    remedy: str
+    attempts: int = 1
+    delay_factor: float = 1.0
+
+    def message(self, attempts_made: int) -> str:
+        """Return the one line that the user sees."""
+        tries = f" ({attempts_made} attempts)" if attempts_made > 1 else ""
+        return f"{self.cause.removesuffix('.')}{tries}. {self.remedy}"
+
+
+def classify(error: Exception, asked: Asked) -> Failure:
+    """Name the cause of what one attempt raised."""
+    from yfinance import exceptions as yahoo
+
+    if isinstance(error, ChartRefusedError):
+        return _refused(error.status, error.description, asked)
+    if isinstance(error, yahoo.YFRateLimitError):
+        return Failure(
+            cause="Yahoo limits the rate of requests from this address (HTTP 429).",
+            remedy=f"Wait some minutes and run again, {_ELSEWHERE}.",
+            attempts=2,
+            delay_factor=5.0,
+        )
+    if isinstance(error, yahoo.YFTzMissingError):
+        return _unknown(asked, "")
+    if isinstance(error, yahoo.YFTickerMissingError):
+        return _no_bars(asked, plain(getattr(error, "yahoo_reason", None) or ""))
+    if isinstance(error, yahoo.YFDataException):
+        return _server(plain(error))
+    return _transport(error)
+
+
+def _refused(status: int, description: str, asked: Asked) -> Failure:
+    if status == _NOT_FOUND:
+        return _unknown(asked, description)
+    if status in _FORBIDDEN:
+        return Failure(
+            cause=f"Yahoo refused the request (HTTP {status}).",
+            remedy=f"Run again later, from another network, {_ELSEWHERE}.",
+        )
+    if status >= _SERVER_ERROR:
+        return _server(f"HTTP {status}")
+    return _no_bars(asked, description or f"HTTP {status}")
+
+
+def _unknown(asked: Asked, description: str) -> Failure:
+    said = f" ({description})" if description else ""
+    return Failure(
+        cause=f"Yahoo does not know the ticker {asked.ticker}{said}.",
+        remedy="Check --ticker on finance.yahoo.com; the symbol may have been renamed or delisted.",
+    )
+
+
+def _no_bars(asked: Asked, reason: str) -> Failure:
+    said = f" ({reason.removesuffix('.')})" if reason else ""
+    return Failure(
+        cause=f"Yahoo has no {asked.interval} bars of {asked.ticker} in {asked.range_text}{said}.",
+        remedy="Choose another --start and --end (Yahoo keeps intraday bars for weeks to two years only) "
+        "or a longer --interval.",
+    )
+
+
+def _server(what: str) -> Failure:
+    return Failure(
+        cause=f"Yahoo's server failed ({what}).",
+        remedy=f"It is not your settings: run again later, {_ELSEWHERE}.",
+        attempts=MOST_ATTEMPTS,
+    )
+
+
+def _transport(error: Exception) -> Failure:
+    from curl_cffi.requests import exceptions as http
+
+    what = _in_curls_words(error)
+    if isinstance(error, (http.SSLError, http.InvalidProxyURL)):
+        return Failure(
+            cause=f"No trusted connection to Yahoo: {what}.",
+            remedy="Check the machine's clock, its certificates (SSL_CERT_FILE, CURL_CA_BUNDLE) and proxy.",
+        )
+    if isinstance(error, (http.Timeout, TimeoutError)):
+        return Failure(
+            cause=f"Yahoo did not answer in time: {what}.",
+            remedy=f"Check the network and any proxy (HTTPS_PROXY) and run again, {_ELSEWHERE}.",
+            attempts=ATTEMPTS_AT_TIMEOUTS,
+        )
+    if isinstance(error, http.DNSError):
+        return _network("The name of Yahoo's server cannot be resolved", what)
+    if isinstance(error, (http.JSONDecodeError, http.ContentDecodingError)):
+        return _malformed(error)
+    if isinstance(error, (http.RequestException, OSError)):
+        return _network("Yahoo cannot be reached", what)
+    return _malformed(error)
+
+
+def _in_curls_words(error: Exception) -> str:
+    """Cut curl's frame and its link off what it says."""
+    found = re.search(r"curl: \(\d+\) (.*?)\.? See https?://", str(error), re.DOTALL)
+    return plain(found.group(1) if found else error, 120).removesuffix(".")
+
+
+def _network(cause: str, what: str) -> Failure:
+    return Failure(
+        cause=f"{cause}: {what}.",
+        remedy=f"Check the network and any proxy (HTTPS_PROXY), {_ELSEWHERE} or --prices synthetic.",
+        attempts=MOST_ATTEMPTS,
+    )
+
+
+def _malformed(error: Exception) -> Failure:
+    return Failure(
+        cause=f"Yahoo's answer could not be read ({type(error).__name__}: {plain(error, 80)}).",
+        remedy="A proxy or login page may have answered instead, or yfinance is too old: update it, "
+        f"{_ELSEWHERE}.",
+    )

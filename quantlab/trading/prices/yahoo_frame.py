@@ -1,0 +1,102 @@
+"""From yfinance's frame to bars: times, missing prices, impossible prices, the unfinished bar."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from quantlab.errors import DataError
+from quantlab.trading.intervals import is_intraday, time_text
+from quantlab.trading.market import Origin, Prices
+from quantlab.trading.prices.asked import Received, closed_only, noted, plain, select
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from quantlab.trading.prices.asked import Asked
+
+EMPTY_SHARE = 0.01
+"""Share of bars without any price (Yahoo's way to say that nothing was traded) up to which they are left out;
+beyond it the answer is unusable."""
+
+_COLUMNS = ("Open", "High", "Low", "Close", "Volume")
+_DAYS = {"1d": 1, "5d": 7, "1wk": 7}
+_MONTHS = {"1mo": 1, "3mo": 3}
+
+
+def to_received(frame: pd.DataFrame, zone: str, asked: Asked) -> Received:
+    """Read the bars off yfinance's frame, whose index is in the exchange's time.
+
+    Daily and longer bars get their exchange's date at midnight UTC, so that a Monday in Tokyo stays a Monday;
+    a daily bar has closed when its date is over at the exchange.
+
+    Raises:
+        DataError: a price is missing or not above 0; the message names the first such bar.
+    """
+    index = pd.DatetimeIndex(frame.index)
+    local = index.tz_localize(None).to_numpy().astype("M8[ns]")
+    moments = index.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[ns]")
+    times = moments if is_intraday(asked.interval) else local.astype("M8[D]").astype("M8[ns]")
+    values = {column.lower(): frame[column].to_numpy(dtype=np.float64) for column in _COLUMNS}
+    prices = Prices(times=times, origin=_origin(zone, asked), **values)
+    asked_for = (local >= asked.start) & (local < asked.end)
+    ends = _ends(index, asked.interval)[asked_for]
+    received = closed_only(Received(prices=select(prices, asked_for)), asked, ends)
+    return _checked(received, asked)
+
+
+def _origin(zone: str, asked: Asked) -> Origin:
+    return Origin(
+        source="yahoo",
+        detail=f"exchange time zone {plain(zone, 40)}",
+        adjusted=True,
+        retrieved_at=asked.retrieved_at,
+    )
+
+
+def _ends(index: pd.DatetimeIndex, interval: str) -> NDArray[np.datetime64]:
+    if is_intraday(interval):
+        minutes = pd.Timedelta(interval.replace("m", "min"))
+        ends = index + minutes
+    else:
+        # The exchange's days, those of 23 and 25 hours included.
+        ends = index + pd.DateOffset(days=_DAYS.get(interval, 0), months=_MONTHS.get(interval, 0))
+    return ends.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[ns]")
+
+
+def _checked(received: Received, asked: Asked) -> Received:
+    prices = received.prices
+    quotes = np.vstack([prices.open, prices.high, prices.low, prices.close])
+    empty = np.isnan(quotes).all(axis=0) & ~(prices.volume > 0)
+    unusable = ~np.asarray((np.isfinite(quotes) & (quotes > 0)).all(axis=0))
+    if empty.sum() <= EMPTY_SHARE * len(prices):
+        unusable &= ~empty
+    if unusable.any():
+        raise DataError(_unusable_message(prices, unusable, asked))
+    kept = select(prices, ~empty)
+    if len(kept) and not (kept.volume > 0).any():
+        kept = noted(_without_volume(kept), "Yahoo tells no volume for this ticker.")
+    return Received(
+        prices=kept,
+        dropped=tuple(time_text(moment) for moment in prices.times[empty]),
+        unfinished_bar_dropped=received.unfinished_bar_dropped,
+    )
+
+
+def _without_volume(prices: Prices) -> Prices:
+    return replace(prices, volume=np.full(len(prices), np.nan))
+
+
+def _unusable_message(prices: Prices, unusable: NDArray[np.bool_], asked: Asked) -> str:
+    at = int(np.flatnonzero(unusable)[0])
+    shown = ", ".join(
+        f"{name} {float(getattr(prices, name)[at])!r}" for name in ("open", "high", "low", "close")
+    )
+    return (
+        f"Yahoo sent an unusable price for {asked.ticker} at {time_text(prices.times[at])}: {shown} "
+        f"({int(unusable.sum())} such bars); expected finite prices above 0. "
+        "Choose a range without it, or use --prices FILE with corrected prices."
+    )

@@ -1,0 +1,217 @@
+"""How far bars can be trusted: gaps against the calendar, empty volume, and what was left out.
+
+The calendar is read off the bars: `every_day` where both Saturdays and Sundays occur, else `weekdays`
+(Monday to Friday, or Sunday to Thursday where bars come on Sundays and hardly ever on Fridays). Public
+holidays count as missing bars on a weekday calendar, but are too few to raise a doubt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantlab.trading.intervals import days, is_intraday, step, time_text
+from quantlab.trading.results import DataQuality
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from quantlab.trading.market import Prices
+
+MISSING_SHARE = {"every_day": 0.05, "weekdays": 0.10}
+"""Share of the expected bars above which `missing_bars` is raised; ten per cent of the weekdays are twice the
+holidays of the market that has most (Japan and China, 7 to 8 %)."""
+MISSING_RUN_DAYS = {"every_day": 3.0, "weekdays": 8.0}
+"""Trading days missing in a row above which `missing_bars` is raised; the longest closures of markets in this
+century (Lunar New Year and Golden Week of 2020) left out six weekdays."""
+MISSING_RUN_LONG_BARS = 2
+"""The same for bars of a week or more, in bars."""
+ZERO_VOLUME_SHARE = 0.05
+"""Share of the bars with a known volume above which `zero_volume` is raised."""
+INCONSISTENT_SHARE = 0.01
+"""Share of the bars with open or close outside [low, high] above which `inconsistent_bars` is raised."""
+ROUNDING = 1e-6
+"""Relative difference between prices of one bar that rounding and adjustment explain."""
+SHOWN_GAPS = 5
+"""How many of the longest gaps are kept."""
+
+_SUNDAY, _FRIDAY, _SATURDAY = 6, 4, 5
+_MON_TO_FRI, _SUN_TO_THU = "1111100", "1111001"
+_RARE = 0.1
+_DAY = np.timedelta64(1, "D").astype("m8[ns]")
+
+
+@dataclass(frozen=True)
+class _Gaps:
+    """Missing bars: how many are expected in all, how many are absent, and after which bars how many."""
+
+    expected: int
+    missing: int
+    after: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    longest_days: float
+
+
+def calendar_of(prices: Prices) -> str:
+    """Tell `every_day` from `weekdays` by the days that bars open on (UTC)."""
+    weekdays = _weekdays(days(prices.times))
+    return "every_day" if {_SATURDAY, _SUNDAY} <= set(weekdays.tolist()) else "weekdays"
+
+
+def inconsistent(prices: Prices) -> NDArray[np.bool_]:
+    """Mark bars whose high is below another price, or whose low is above one, beyond rounding."""
+    top = np.maximum.reduce([prices.open, prices.close, prices.low])
+    bottom = np.minimum.reduce([prices.open, prices.close, prices.high])
+    slack = ROUNDING * top
+    marked: NDArray[np.bool_] = (prices.high < top - slack) | (prices.low > bottom + slack)
+    return marked
+
+
+def assess(
+    prices: Prices,
+    *,
+    interval: str,
+    dropped_bars: int = 0,
+    repeated_bars: int = 0,
+    unfinished_bar_dropped: bool = False,
+) -> DataQuality:
+    """Judge bars by the thresholds of this module.
+
+    Args:
+        prices: At least one bar.
+        interval: Length of a bar, in Yahoo's spelling.
+        dropped_bars: Bars that the source left out because they had no price.
+        repeated_bars: Bars that came twice.
+        unfinished_bar_dropped: Whether bars that had not closed were left out.
+    """
+    calendar = calendar_of(prices)
+    gaps = _gaps(prices, interval, calendar)
+    zero_volume = int((prices.volume == 0).sum())
+    findings = [
+        _missing(gaps, interval, calendar),
+        _zero_volume(zero_volume, int(np.isfinite(prices.volume).sum())),
+        _inconsistent(int(inconsistent(prices).sum()), len(prices)),
+        ("", f"{dropped_bars} bars came without any price and were left out." if dropped_bars else ""),
+        ("", f"{repeated_bars} bars came more than once; one of each was kept." if repeated_bars else ""),
+    ]
+    return DataQuality(
+        bars=len(prices),
+        first_bar=time_text(prices.times[0]),
+        last_bar=time_text(prices.times[-1]),
+        calendar=calendar,
+        missing_bars=gaps.missing,
+        gaps=_longest(prices, gaps),
+        zero_volume_bars=zero_volume,
+        unfinished_bar_dropped=unfinished_bar_dropped,
+        dropped_bars=dropped_bars,
+        repeated_bars=repeated_bars,
+        doubts=tuple(code for code, _ in findings if code),
+        warnings=(*(text for _, text in findings if text), *prices.origin.notes),
+    )
+
+
+def _missing(gaps: _Gaps, interval: str, calendar: str) -> tuple[str, str]:
+    share = gaps.missing / max(gaps.expected, 1)
+    run_limit = MISSING_RUN_DAYS[calendar]
+    if not is_intraday(interval) and step(interval) > _DAY:
+        run_limit = float(MISSING_RUN_LONG_BARS)
+    if share <= MISSING_SHARE[calendar] and gaps.longest_days <= run_limit:
+        return "", ""
+    longest = int(gaps.counts.max(initial=0))
+    return "missing_bars", (
+        f"{gaps.missing} of {gaps.expected} expected bars are missing ({share:.1%}), "
+        f"at most {longest} in a row."
+    )
+
+
+def _zero_volume(zero: int, known: int) -> tuple[str, str]:
+    if zero <= ZERO_VOLUME_SHARE * known:
+        return "", ""
+    return "zero_volume", f"Nothing was traded in {zero} of {known} bars, so their prices may be stale."
+
+
+def _inconsistent(count: int, bars: int) -> tuple[str, str]:
+    if not count:
+        return "", ""
+    code = "inconsistent_bars" if count > INCONSISTENT_SHARE * bars else ""
+    return code, f"{count} of {bars} bars have an open or close outside their low and high."
+
+
+def _longest(prices: Prices, gaps: _Gaps) -> tuple[tuple[str, str, int], ...]:
+    order = np.argsort(-gaps.counts, kind="stable")[:SHOWN_GAPS]
+    return tuple(
+        (time_text(prices.times[bar]), time_text(prices.times[bar + 1]), int(count))
+        for bar, count in zip(gaps.after[order], gaps.counts[order], strict=True)
+    )
+
+
+def _gaps(prices: Prices, interval: str, calendar: str) -> _Gaps:
+    if calendar == "every_day" or (not is_intraday(interval) and step(interval) > _DAY):
+        return _grid_gaps(prices.times, interval)
+    week = _week(days(prices.times))
+    if is_intraday(interval):
+        return _session_gaps(prices.times, week)
+    return _day_gaps(days(prices.times), week)
+
+
+def _grid_gaps(times: NDArray[np.datetime64], interval: str) -> _Gaps:
+    """Compare with a grid without holes: one bar each `step`."""
+    length = step(interval)
+    skipped = np.maximum(np.rint(np.diff(times) / length).astype(np.int64) - 1, 0)
+    scale = float(length / _DAY) if length < _DAY else 1.0
+    return _runs(skipped, len(times), scale)
+
+
+def _day_gaps(dates: NDArray[np.datetime64], week: str) -> _Gaps:
+    """Compare daily bars with the weekdays between them."""
+    skipped = np.busday_count(dates[:-1] + 1, dates[1:], weekmask=week)
+    return _runs(np.maximum(skipped, 0), len(dates), 1.0)
+
+
+def _session_gaps(times: NDArray[np.datetime64], week: str) -> _Gaps:
+    """Compare intraday bars by their days: a whole day against the median one.
+
+    The first and the last day may be cut off by the range and are not judged.
+    """
+    dates, first, counts = np.unique(days(times), return_index=True, return_counts=True)
+    trading = np.is_busday(dates, weekmask=week)
+    usual = int(np.median(counts[trading])) if trading.any() else 0
+    inner = trading.copy()
+    inner[[0, -1]] = False
+    short = int(np.maximum(usual - counts[inner], 0).sum())
+    whole = np.busday_count(dates[:-1] + 1, dates[1:], weekmask=week)
+    after = np.flatnonzero(whole)
+    missing = int(whole.sum()) * usual + short
+    return _Gaps(
+        expected=len(times) + missing,
+        missing=missing,
+        after=first[after + 1] - 1,
+        counts=whole[after] * usual,
+        longest_days=float(whole.max(initial=0)),
+    )
+
+
+def _runs(skipped: NDArray[np.int64], bars: int, days_a_bar: float) -> _Gaps:
+    after = np.flatnonzero(skipped)
+    missing = int(skipped.sum())
+    return _Gaps(
+        expected=bars + missing,
+        missing=missing,
+        after=after,
+        counts=skipped[after],
+        longest_days=float(skipped.max(initial=0)) * days_a_bar,
+    )
+
+
+def _week(dates: NDArray[np.datetime64]) -> str:
+    weekdays = _weekdays(np.unique(dates))
+    sundays, fridays = int((weekdays == _SUNDAY).sum()), int((weekdays == _FRIDAY).sum())
+    return _SUN_TO_THU if sundays and fridays < _RARE * sundays else _MON_TO_FRI
+
+
+def _weekdays(dates: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """Number the days of the week, Monday 0; day 0 of the epoch was a Thursday."""
+    numbers: NDArray[np.int64] = (dates.astype(np.int64) + 3) % 7
+    return numbers

@@ -1,0 +1,369 @@
+"""Yahoo through the real yfinance client and a loopback server: good answers, and each failure by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import yfinance
+from curl_cffi.requests import exceptions as http
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prices_cases import asked
+from yahoo_server import YahooServer, bar_times, closed_port, price, proxied
+
+from quantlab.errors import DataError
+from quantlab.trading.prices import yahoo
+from quantlab.trading.prices.yahoo_failures import classify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quantlab.trading.prices.asked import Received
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[YahooServer]:
+    with YahooServer(tmp_path_factory.mktemp("yahoo")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: YahooServer, monkeypatch: pytest.MonkeyPatch) -> YahooServer:
+    for name, value in running.environment.items():
+        monkeypatch.setenv(name, value)
+    running.answer, running.script, running.edit = "good", [], None
+    running.hang_seconds, running.now = 1.0, time.time()
+    running.requests.clear()
+    return running
+
+
+def fetch(waits: list[float] | None = None, told: list[str] | None = None, **changes: Any) -> Received:
+    seconds = changes.pop("request_seconds", 5.0)
+    pauses = [] if waits is None else waits
+    return yahoo.fetch(
+        asked(**changes),
+        sleep=pauses.append,
+        on_retry=None if told is None else told.append,
+        request_seconds=seconds,
+    )
+
+
+def complaint(server: YahooServer, answer: str | bytes, **options: Any) -> str:
+    server.answer = answer
+    with pytest.raises(DataError) as caught:
+        fetch(**options)
+    message = str(caught.value)
+    assert message.isprintable()
+    return message
+
+
+def test_bars_of_a_year_arrive_as_sent(server: YahooServer) -> None:
+    prices = fetch().prices
+    assert len(prices) == 365
+    assert prices.open.tolist() == pytest.approx(
+        [price(at) for at in prices.times.astype("M8[s]").astype(int)]
+    )
+
+
+def test_the_origin_says_that_prices_are_adjusted(server: YahooServer) -> None:
+    origin = fetch().prices.origin
+    assert (origin.source, origin.adjusted, origin.from_cache) == ("yahoo", True, False)
+    assert origin.detail == "exchange time zone UTC"
+
+
+def test_daily_bars_carry_the_exchanges_date(server: YahooServer) -> None:
+    times = fetch(ticker="AAPL", start="2023-06-01", end="2023-07-01").prices.times
+    assert (times == times.astype("M8[D]")).all()
+    assert str(times[0])[:10] == "2023-06-01"
+
+
+def test_intraday_bars_carry_their_time_in_utc(server: YahooServer) -> None:
+    prices = fetch(ticker="AAPL", interval="1h", start="2023-01-01", end="2023-02-01").prices
+    sent = bar_times("AAPL", "1h", 1672531200, 1675209600)
+    assert prices.times.astype("M8[s]").astype(int).tolist() == sent
+
+
+@pytest.mark.parametrize(("interval", "bars"), [("30m", 1488), ("1wk", 5), ("5d", 5), ("1mo", 1), ("3mo", 1)])
+def test_other_intervals_arrive(server: YahooServer, interval: str, bars: int) -> None:
+    assert len(fetch(interval=interval, start="2023-01-01", end="2023-02-01").prices) == bars
+
+
+def test_a_good_answer_takes_no_retry(server: YahooServer) -> None:
+    waits: list[float] = []
+    fetch(waits)
+    assert (waits, len(server.chart_requests)) == ([], 2)
+
+
+def test_the_unfinished_bar_is_left_out(server: YahooServer) -> None:
+    server.now = datetime(2023, 6, 1, 12, tzinfo=UTC).timestamp()
+    received = fetch(now=datetime(2023, 6, 1, 12, tzinfo=UTC))
+    assert str(received.prices.times[-1])[:10] == "2023-05-31"
+    assert received.unfinished_bar_dropped
+
+
+def test_a_day_in_new_york_is_over_at_its_midnight(server: YahooServer) -> None:
+    server.now = datetime(2023, 6, 2, 5, tzinfo=UTC).timestamp()
+    before = fetch(ticker="AAPL", now=datetime(2023, 6, 2, 3, 59, tzinfo=UTC))
+    after = fetch(ticker="AAPL", now=datetime(2023, 6, 2, 4, 1, tzinfo=UTC))
+    assert (str(before.prices.times[-1])[:10], str(after.prices.times[-1])[:10]) == (
+        "2023-05-31",
+        "2023-06-01",
+    )
+
+
+def test_a_bar_without_any_price_is_left_out_and_counted(server: YahooServer) -> None:
+    server.answer = "absent"
+    received = fetch()
+    assert (len(received.prices), len(received.dropped)) == (364, 1)
+
+
+def test_a_volume_that_yahoo_does_not_tell_is_unknown(server: YahooServer) -> None:
+    server.answer = "no_volume"
+    prices = fetch().prices
+    assert np.isnan(prices.volume).all()
+    assert prices.origin.notes == ("Yahoo tells no volume for this ticker.",)
+
+
+def test_an_answer_without_rows_is_no_bars(server: YahooServer) -> None:
+    server.answer = "no_quotes"
+    assert len(fetch().prices) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "named", "requests", "waits"),
+    [
+        (
+            "rate_limited",
+            "limits the rate of requests from this address (HTTP 429) (2 attempts). Wait",
+            4,
+            [5.0],
+        ),
+        ("unauthorized", "refused the request (HTTP 401). Run again later", 2, []),
+        ("unknown_ticker", "does not know the ticker ETH-USD (No data found", 1, []),
+        ("no_range", "has no 1d bars of ETH-USD in 2023-01-01 to 2024-01-01 (Data not available", 1, []),
+        ("empty", "has no 1d bars of ETH-USD in 2023-01-01 to 2024-01-01. Choose another --start", 2, []),
+        ("nan", "unusable price for ETH-USD at 2023-07-02T00:00:00+00:00", 2, []),
+        ("infinite", "low inf", 2, []),
+        ("negative", "low -5.0", 2, []),
+        ("zero", "low 0.0", 2, []),
+        ("mostly_absent", "(183 such bars)", 2, []),
+        ("malformed", "could not be read (JSONDecodeError", 1, []),
+        ("login_page", "A proxy or login page may have answered", 1, []),
+        ("wrong_shape", "could not be read (TypeError", 1, []),
+        (
+            "server_error",
+            "server failed (HTTP 503) (4 attempts). It is not your settings",
+            4,
+            [1.0, 2.0, 4.0],
+        ),
+        ("down", "server failed (HTTP 503) (4 attempts)", 4, [1.0, 2.0, 4.0]),
+        ("truncated", "cannot be reached: Connection closed abruptly (4 attempts)", 4, [1.0, 2.0, 4.0]),
+    ],
+)
+def test_each_failure_has_its_message_and_its_number_of_requests(
+    server: YahooServer, answer: str, named: str, requests: int, waits: list[float]
+) -> None:
+    waited: list[float] = []
+    assert named in complaint(server, answer, waits=waited)
+    assert (len(server.chart_requests), waited) == (requests, waits)
+
+
+def test_silence_is_a_timeout_that_is_tried_three_times(server: YahooServer) -> None:
+    waited: list[float] = []
+    assert "did not answer in time" in complaint(server, "hang", waits=waited, request_seconds=0.3)
+    assert (len(server.chart_requests), waited) == (3, [1.0, 2.0])
+
+
+def test_an_attempt_as_a_whole_ends_in_time(server: YahooServer) -> None:
+    server.answer = "hang"
+    with pytest.raises(DataError, match=r"no answer within 0\.2 s"):
+        yahoo.fetch(asked(), sleep=lambda _: None, attempt_seconds=0.2)
+    time.sleep(server.hang_seconds)
+
+
+@pytest.mark.parametrize("trouble", ["server_error", "truncated", "rate_limited", "down"])
+def test_a_passing_trouble_is_overcome(server: YahooServer, trouble: str) -> None:
+    server.script = [trouble, trouble] if trouble == "rate_limited" else [trouble]
+    told: list[str] = []
+    assert len(fetch(told=told).prices) == 365
+    assert len(told) == 1
+    assert "Trying again in" in told[0]
+
+
+def test_a_failed_download_is_not_remembered(server: YahooServer) -> None:
+    complaint(server, "empty")
+    server.answer = "good"
+    assert len(fetch().prices) == 365
+
+
+def test_no_network_is_told_after_four_attempts(server: YahooServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in proxied(closed_port()).items():
+        monkeypatch.setenv(name, value)
+    waited: list[float] = []
+    message = complaint(server, "good", waits=waited)
+    assert "cannot be reached" in message
+    assert "Check the network and any proxy" in message
+    assert (waited, server.requests) == ([1.0, 2.0, 4.0], [])
+
+
+def test_an_untrusted_certificate_is_told_at_once(
+    server: YahooServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name)
+    waited: list[float] = []
+    assert "No trusted connection to Yahoo" in complaint(server, "good", waits=waited)
+    assert (waited, server.requests) == ([], [])
+
+
+def test_nothing_is_printed_or_logged(
+    server: YahooServer, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    complaint(server, "server_error")
+    assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("error", "named", "attempts"),
+    [
+        (http.DNSError("no such host"), "name of Yahoo's server cannot be resolved: no such host", 4),
+        (http.ConnectTimeout("late"), "did not answer in time: late", 3),
+        (http.CertificateVerifyError("self-signed"), "No trusted connection", 1),
+        (http.ProxyError("proxy"), "cannot be reached: proxy", 4),
+        (http.IncompleteRead("cut"), "cannot be reached: cut", 4),
+        (ConnectionResetError("reset"), "cannot be reached: reset", 4),
+        (yfinance.exceptions.YFTzMissingError("ETH-USD"), "does not know the ticker ETH-USD", 1),
+        (
+            yfinance.exceptions.YFPricesMissingError("ETH-USD", "", yahoo_reason="too\nold."),
+            "in 2023-01-01 to 2024-01-01 (too old)",
+            1,
+        ),
+        (yfinance.exceptions.YFDataException("down"), "server failed (down)", 4),
+        (http.JSONDecodeError("odd"), "could not be read (JSONDecodeError", 1),
+        (KeyError("meta"), "could not be read (KeyError", 1),
+    ],
+)
+def test_errors_are_told_apart_by_type(error: Exception, named: str, attempts: int) -> None:
+    failure = classify(error, asked())
+    assert named in failure.message(1)
+    assert failure.attempts == attempts
+
+
+def program(script: str, server: YahooServer, home: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, **server.environment, "PYTHONPATH": str(REPOSITORY), "HOME": str(home)}
+    environment.pop("XDG_CACHE_HOME", None)
+    return subprocess.Popen(
+        [sys.executable, "-W", "default", "-c", script],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+LOAD = """
+import signal, sys
+from datetime import UTC, datetime
+from quantlab.config import RunConfig
+from quantlab.trading.prices import load_prices
+def stop(number, frame): raise SystemExit(7)
+signal.signal(signal.SIGTERM, stop)
+prices, _ = load_prices(RunConfig(), now=datetime(2026, 1, 1, tzinfo=UTC), cache_folder=None)
+print(len(prices))
+"""
+
+
+def test_a_fresh_program_is_silent_and_leaves_the_home_folder_alone(
+    server: YahooServer, tmp_path: Path
+) -> None:
+    output, errors = program(LOAD, server, tmp_path).communicate(timeout=60)
+    assert (output, errors, list(tmp_path.rglob("*"))) == ("365\n", "", [])
+
+
+def test_a_signal_ends_a_download_that_hangs_at_once(server: YahooServer, tmp_path: Path) -> None:
+    server.answer, server.hang_seconds = "hang", 8.0
+    process = program(LOAD, server, tmp_path)
+    asked_yahoo = threading.Event()
+    while not asked_yahoo.wait(0.02):
+        if server.chart_requests:
+            asked_yahoo.set()
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (7, "")
+    assert time.monotonic() - began < 5
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+PATHS: tuple[tuple[str | int, ...], ...] = (
+    (), ("chart",), ("chart", "error"), ("chart", "result"), ("chart", "result", 0),
+    ("chart", "result", 0, "meta"),
+    ("chart", "result", 0, "meta", "exchangeTimezoneName"), ("chart", "result", 0, "meta", "instrumentType"),
+    ("chart", "result", 0, "timestamp"), ("chart", "result", 0, "timestamp", 3),
+    ("chart", "result", 0, "events"), ("chart", "result", 0, "indicators"),
+    ("chart", "result", 0, "indicators", "quote"), ("chart", "result", 0, "indicators", "quote", 0),
+    ("chart", "result", 0, "indicators", "quote", 0, "close"),
+    ("chart", "result", 0, "indicators", "quote", 0, "open", 2),
+    ("chart", "result", 0, "indicators", "quote", 0, "volume", 2),
+    ("chart", "result", 0, "indicators", "adjclose"),
+)  # fmt: skip
+
+
+def small_chart() -> dict[str, Any]:
+    times = [1672531200 + 86400 * day for day in range(10)]
+    quote = {name: [100.0] * 10 for name in ("open", "high", "low", "close", "volume")}
+    meta = {
+        "exchangeTimezoneName": "UTC",
+        "instrumentType": "CRYPTOCURRENCY",
+        "currency": "USD",
+        "symbol": "X",
+    }
+    return {
+        "chart": {
+            "result": [{"meta": meta, "timestamp": times, "indicators": {"quote": [quote]}}],
+            "error": None,
+        }
+    }
+
+
+def replaced(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copy: Any = value.copy()
+    key: Any = path[0]
+    copy[key] = replaced(value[key] if isinstance(value, list) else value.get(key), path[1:], new)
+    return copy
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(PATHS), value=json_values)
+def test_an_odd_answer_is_bars_or_a_data_error(
+    server: YahooServer, path: tuple[str | int, ...], value: Any
+) -> None:
+    server.answer = json.dumps(replaced(small_chart(), path, value)).encode()
+    try:
+        usable = bool(np.isfinite(fetch().prices.close).all())
+    except DataError as error:
+        usable = str(error).isprintable()
+    assert usable
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.binary(max_size=200))
+def test_junk_is_a_data_error(server: YahooServer, body: bytes) -> None:
+    assert complaint(server, body)
