@@ -1,0 +1,174 @@
+"""The engine's one step: state and bar in, state and fill out.
+
+On each bar, in this order:
+
+1. An order that waits is filled at the open. If the open is unusable (NaN, infinite, zero or negative) the
+   order waits for the next bar, and the wait is counted.
+2. The position is marked at the close, or at the last good mark where the close is unusable.
+3. On a usable close, with no order waiting and the rest over, the strategy's signal is taken: `enter` when
+   nothing is held, `leave` when something is. The order fills at the next bar's open (`fill = "next_open"`)
+   or at this very close (`fill = "close"`).
+
+Rest: after every fill, buy or sell, at least `cooldown_days` whole bars pass before the next fill. Signals
+whose fill would come earlier are not taken and not remembered: a position whose exit signal comes then is
+held until the next exit signal.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from quantlab.errors import DataError
+from quantlab.trading import execution
+from quantlab.trading.results import Fill, Order
+
+if TYPE_CHECKING:
+    from quantlab.config import RunConfig
+    from quantlab.trading.results import Side
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineState:
+    """All that the next bar depends on.
+
+    Attributes:
+        bars_done: Bars that have gone by; the index of the next one.
+        cash: Cash held, exactly 0 while units are.
+        quantity: Units held.
+        order: The order that waits for its fill.
+        rest_until: First bar on whose close a decision may be taken.
+        mark: The last usable close; 0 before any, when nothing can be held.
+        skipped_fills: Bars on which an order waited because the price was unusable.
+    """
+
+    bars_done: int
+    cash: float
+    quantity: float
+    order: Order | None
+    rest_until: int
+    mark: float
+    skipped_fills: int
+
+    @classmethod
+    def initial(cls, config: RunConfig) -> Self:
+        """Return the state before the first bar."""
+        return cls(
+            bars_done=0,
+            cash=config.initial_cash,
+            quantity=0.0,
+            order=None,
+            rest_until=0,
+            mark=0.0,
+            skipped_fills=0,
+        )
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return the state that `to_json` described, equal to the last bit.
+
+        Raises:
+            DataError: a field is missing or of another type.
+        """
+        try:
+            return msgspec.convert(values, cls, strict=True)
+        except msgspec.ValidationError as error:
+            raise DataError(
+                f"Stored engine state can't be read: {error}. Expected what EngineState.to_json wrote; "
+                "start the session again."
+            ) from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as plain JSON values; floats survive Python's json and msgspec unchanged."""
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        return values
+
+    @property
+    def holding(self) -> bool:
+        """Whether units are held."""
+        return self.quantity > 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One bar as the engine sees it.
+
+    Attributes:
+        open: First price.
+        close: Last price.
+        enter: Why to buy on this close, or None.
+        leave: Why to sell on this close, or None.
+        slippage: Fraction of the price that an order decided on this bar will lose.
+    """
+
+    open: float
+    close: float
+    enter: str | None
+    leave: str | None
+    slippage: float
+
+
+def step(state: EngineState, bar: Bar, config: RunConfig) -> tuple[EngineState, Fill | None]:
+    """Return the state after this bar, and the fill that happened in it, if any."""
+    fill: Fill | None = None
+    close_usable = _is_usable(bar.close)
+    state = replace(state, mark=bar.close if close_usable else state.mark)
+    if state.order is not None:
+        if _is_usable(bar.open):
+            state, fill = _filled(state, state.order, bar.open, config)
+        else:
+            state = replace(state, skipped_fills=state.skipped_fills + 1)
+    order = _decision(state, bar) if close_usable else None
+    if order is not None and config.fill == "close":
+        state, fill = _filled(state, order, bar.close, config)
+    elif order is not None:
+        state = replace(state, order=order)
+    return replace(state, bars_done=state.bars_done + 1), fill
+
+
+def rest_after(fill_bar: int, config: RunConfig) -> int:
+    """Return the first bar on whose close a decision may follow a fill at `fill_bar`."""
+    return fill_bar + config.cooldown_days + (config.fill == "close")
+
+
+def _is_usable(price: float) -> bool:
+    return 0.0 < price < math.inf
+
+
+def _decision(state: EngineState, bar: Bar) -> Order | None:
+    reason = bar.leave if state.holding else bar.enter
+    if reason is None or state.order is not None or state.bars_done < state.rest_until:
+        return None
+    side: Side = "sell" if state.holding else "buy"
+    return Order(side=side, signal_bar=state.bars_done, reason=reason, slippage=bar.slippage)
+
+
+def _filled(state: EngineState, order: Order, raw: float, config: RunConfig) -> tuple[EngineState, Fill]:
+    """Fill an order at a raw price: all cash in, or all units out."""
+    if order.side == "buy":
+        price = execution.buy_price(raw, order.slippage)
+        quantity = state.cash * execution.units_per_cash(price, config.fee)
+        cash, position = 0.0, quantity
+    else:
+        price = execution.sell_price(raw, order.slippage)
+        quantity = state.quantity
+        cash, position = quantity * execution.cash_per_unit(price, config.fee), 0.0
+    fill = Fill(
+        bar=state.bars_done,
+        signal_bar=order.signal_bar,
+        side=order.side,
+        close=state.mark,
+        price=price,
+        quantity=quantity,
+        fee=execution.fee_paid(price, quantity, config.fee),
+        slippage=order.slippage,
+        cash_after=cash,
+        position_after=position,
+        equity_after=cash + position * state.mark,
+        reason=order.reason,
+    )
+    rest_until = rest_after(state.bars_done, config)
+    return replace(state, cash=cash, quantity=position, order=None, rest_until=rest_until), fill

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+import empyrical
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from engine_markets import FREE, given_signals, market, walk
+
+from quantlab.config import RunConfig
+from quantlab.trading.metrics import (
+    bar_returns,
+    best_result,
+    buy_and_hold,
+    cagr,
+    drawdowns,
+    figures,
+    max_drawdown,
+    round_trips,
+    sortino,
+    summary,
+)
+from quantlab.trading.periods import periods_per_year
+from quantlab.trading.simulation import simulate
+
+if TYPE_CHECKING:
+    from quantlab.trading.results import Figures
+
+NAN = float("nan")
+
+
+def figures_of(seed: int) -> tuple[Figures, pd.Series]:
+    prices, config = walk(700, seed), RunConfig()
+    simulation = simulate(prices, config)
+    return figures(simulation, prices, config), pd.Series(bar_returns(simulation.equity, config.initial_cash))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_figures_are_empyricals(seed: int) -> None:
+    found, returns = figures_of(seed)
+    expected = {
+        "total_return": empyrical.cum_returns_final(returns),
+        "cagr": empyrical.annual_return(returns, annualization=365),
+        "volatility": empyrical.annual_volatility(returns, annualization=365),
+        "sharpe_simple": empyrical.sharpe_ratio(returns, annualization=365),
+        "sortino": empyrical.sortino_ratio(returns, annualization=365),
+        "calmar": empyrical.calmar_ratio(returns, annualization=365),
+        "max_drawdown": empyrical.max_drawdown(returns),
+    }
+    assert {name: getattr(found, name) for name in expected} == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_trade_is_a_closed_round_trip() -> None:
+    prices = market([10.0, 10.0, 20.0, 20.0, 20.0, 10.0, 10.0])
+    simulation = simulate(prices, FREE, given_signals([0, 3], [2]))
+    found = figures(simulation, prices, FREE)
+    assert (found.fills, found.trades, found.win_rate, found.open_position) == (3, 1, 1.0, True)
+    assert (found.realised_profit, found.unrealised_profit) == (1000.0, -1000.0)
+    assert (found.avg_holding_bars, found.avg_holding_days) == (2.0, 2.0)
+
+
+def test_round_trips_are_net_of_costs() -> None:
+    config = RunConfig(fee=0.01, slippage_bps=100.0)
+    (trip,) = round_trips(simulate(market([10.0] * 5), config, given_signals([0], [1])).fills)
+    assert trip.profit_fraction == pytest.approx(0.99 * 0.99 / (1.01 * 1.01) - 1)
+    assert trip.profit == pytest.approx(1000 * trip.profit_fraction)
+    assert trip.bars_held == 1
+
+
+def test_a_break_even_trade_is_no_win() -> None:
+    prices = market([10.0] * 5)
+    assert figures(simulate(prices, FREE, given_signals([0], [1])), prices, FREE).win_rate == 0.0
+
+
+def test_costs_are_told_apart() -> None:
+    config, prices = RunConfig(fee=0.01, slippage_bps=100.0), market([10.0] * 5)
+    found = figures(simulate(prices, config, given_signals([0], [1])), prices, config)
+    units = 1000 / (10.1 * 1.01)
+    assert found.fees_paid == pytest.approx(units * (10.1 + 9.9) * 0.01)
+    assert found.slippage_paid == pytest.approx(units * 0.2)
+
+
+def test_without_trades_what_needs_them_is_undefined() -> None:
+    prices = market([10.0] * 5)
+    found = figures(simulate(prices, FREE, given_signals()), prices, FREE)
+    undefined = {each.name for each in fields(found) if getattr(found, each.name) is None}
+    assert undefined == {
+        "sharpe_simple",
+        "sortino",
+        "calmar",
+        "win_rate",
+        "profit_factor",
+        "expectancy_net",
+        "avg_holding_days",
+        "avg_holding_bars",
+    }
+
+
+def test_one_bar_has_no_variation() -> None:
+    prices = market([10.0])
+    found = figures(simulate(prices, FREE, given_signals([0])), prices, FREE)
+    assert (found.volatility, found.sharpe_simple, found.sortino, found.cagr) == (None, None, None, 0.0)
+
+
+def test_one_loss_is_no_distribution() -> None:
+    assert sortino(np.array([-0.5]), 365.0) is None
+
+
+def test_equal_returns_have_no_sharpe_ratio() -> None:
+    prices = market(
+        [10.0 * 1.1**bar for bar in range(40)], opens=[10.0 * 1.1 ** (bar - 1) for bar in range(40)]
+    )
+    simulation = simulate(prices, FREE, given_signals([0]))
+    later = replace(simulation, equity=simulation.equity[2:])
+    config = msgspec.structs.replace(FREE, initial_cash=float(simulation.equity[1]))
+    assert figures(later, market(prices.close[2:]), config).sharpe_simple is None
+
+
+def test_growth_beyond_all_floats_is_undefined() -> None:
+    assert cagr(1.0, 1e300, 1, 365.0) is None
+
+
+def test_a_full_round_trip_a_year_turns_over_twice() -> None:
+    prices = market([10.0] * 365)
+    found = figures(simulate(prices, FREE, given_signals([10], [100])), prices, FREE)
+    assert found.turnover == pytest.approx(2.0)
+
+
+def test_exposure_is_the_share_of_bars_with_a_position() -> None:
+    prices = market([10.0] * 10)
+    assert figures(simulate(prices, FREE, given_signals([1], [4])), prices, FREE).exposure == 0.3
+
+
+def test_buy_and_hold_begins_at_the_first_usable_open() -> None:
+    held = buy_and_hold(market([10.0, 12.0, NAN, 18.0], opens=[NAN, 10.0, 1.0, 1.0]), 1000.0)
+    assert held.tolist() == [1000.0, 1200.0, 1200.0, 1800.0]
+
+
+def test_buy_and_hold_is_worth_its_price_until_a_close_is_usable() -> None:
+    assert buy_and_hold(market([NAN, 12.0], opens=[10.0, 10.0]), 1000.0).tolist() == [1000.0, 1200.0]
+
+
+def test_nothing_can_be_held_without_a_usable_open() -> None:
+    prices = market([10.0, 11.0], opens=[NAN, 0.0])
+    assert buy_and_hold(prices, 1000.0).tolist() == [1000.0, 1000.0]
+    assert figures(simulate(prices, FREE, given_signals()), prices, FREE).buy_and_hold_return is None
+
+
+def test_drawdowns_come_deepest_first_with_their_dates() -> None:
+    equity = np.array([100.0, 120.0, 108.0, 120.0, 60.0, 90.0, 130.0, 120.0])
+    found = [(each.peak_bar, each.trough_bar, each.recovered_bar) for each in drawdowns(equity, 100.0)]
+    assert found == [(3, 4, 6), (1, 2, 3), (6, 7, None)]
+    assert [each.depth for each in drawdowns(equity, 100.0)] == pytest.approx([-0.5, -0.1, -1 / 13])
+
+
+def test_at_most_five_drawdowns_are_told() -> None:
+    assert len(drawdowns(np.array([100.0, 90.0] * 9), 100.0)) == 5
+
+
+def test_a_fall_from_the_initial_cash_counts() -> None:
+    (fall,) = drawdowns(np.array([90.0, 80.0, 100.0]), 100.0)
+    assert (fall.peak_bar, fall.trough_bar, fall.recovered_bar) == (0, 1, 2)
+    assert max_drawdown(np.array([90.0, 80.0]), 100.0) == fall.depth
+
+
+@pytest.mark.parametrize(
+    ("interval", "every_day", "weekdays"),
+    [
+        ("1d", 365.0, 252.0),
+        ("5d", 73.0, 50.4),
+        ("1wk", 52.0, 52.0),
+        ("1mo", 12.0, 12.0),
+        ("3mo", 4.0, 4.0),
+        ("1h", 8760.0, 1764.0),
+        ("90m", 5840.0, 1260.0),
+        ("1m", 525600.0, 98280.0),
+    ],
+)
+def test_periods_a_year_follow_the_calendar(interval: str, every_day: float, weekdays: float) -> None:
+    days = market([10.0] * 70)
+    working = np.is_busday(days.times.astype("datetime64[D]"))
+    exchange = replace(market([10.0] * 50), times=days.times[working])
+    assert (periods_per_year(days, interval), periods_per_year(exchange, interval)) == (every_day, weekdays)
+
+
+def test_one_special_saturday_makes_no_daily_market() -> None:
+    days = market([10.0] * 70)
+    kept = np.is_busday(days.times.astype("datetime64[D]"))
+    kept[5] = True
+    assert periods_per_year(replace(market([10.0] * 51), times=days.times[kept]), "1d") == 252.0
+
+
+def test_the_summary_is_the_contracts() -> None:
+    found, _ = figures_of(1)
+    assert list(summary(found)) == ["total_return", "sharpe_simple", "max_drawdown", "trades", "win_rate"]
+
+
+def test_the_best_result_has_every_figure_under_its_name() -> None:
+    found, _ = figures_of(1)
+    best = best_result(found)
+    assert vars(found).items() <= best.items()
+    assert (best["trade_trades"], best["win_rate_trades"]) == (found.trades, found.win_rate)
+
+
+def test_the_best_result_has_no_figures_of_trades_without_trades() -> None:
+    prices = market([10.0] * 5)
+    best = best_result(figures(simulate(prices, FREE, given_signals()), prices, FREE))
+    assert not {"trade_trades", "win_rate_trades"} & set(best)
+    assert best["days"] == 5
+
+
+def test_what_is_not_finite_is_told_as_none() -> None:
+    found, _ = figures_of(1)
+    assert best_result(replace(found, sortino=math.inf))["sortino"] is None

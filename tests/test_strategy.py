@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import talib
+from engine_markets import BAD_PRICES, market, walk
+
+from quantlab.config import RunConfig
+from quantlab.errors import ConfigError, DataError, StrategyError
+from quantlab.trading.strategy import (
+    MIN_BARS,
+    STRATEGIES,
+    STRATEGY_NAME,
+    Signals,
+    Strategy,
+    all_usable,
+    signals,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from quantlab.trading.market import Prices
+
+CONFIG = RunConfig()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_signals_are_those_of_talibs_mean_and_rsi(seed: int) -> None:
+    prices = walk(2000, seed)
+    found = signals(prices, CONFIG)
+    mean, strength = talib.SMA(prices.close, 20), talib.RSI(prices.close, 14)
+    for bar in range(20, 2000):
+        before, now = prices.close[bar - 1] - mean[bar - 1], prices.close[bar] - mean[bar]
+        assert found.enter[bar] == (before <= 0 < now and strength[bar] < CONFIG.rsi_buy_max)
+        assert found.leave[bar] == ((before >= 0 > now) or strength[bar] > CONFIG.rsi_sell_min)
+
+
+def test_nothing_is_entered_before_the_mean_has_a_predecessor() -> None:
+    found = signals(market([100.0] * 19 + [50.0] + [200.0] * 100), RunConfig(rsi_buy_max=100.0))
+    assert np.flatnonzero(found.enter).tolist() == [20]
+
+
+def test_crossing_up_with_a_high_rsi_buys_nothing() -> None:
+    prices = _down_then_up()
+    assert signals(prices, RunConfig(rsi_buy_max=100.0)).enter.any()
+    assert not signals(prices, RunConfig(rsi_buy_max=10.0)).enter.any()
+
+
+def test_reasons_tell_a_crossing_from_a_high_rsi() -> None:
+    found = signals(_down_then_up(), CONFIG)
+    reasons = [found.reasons[code] for code in found.leave_reason[found.leave]]
+    assert set(reasons) == {"rsi_high"}
+    fallen = signals(market(300 - _down_then_up().close), CONFIG)
+    assert "cross_down" in [fallen.reasons[code] for code in fallen.leave_reason[fallen.leave]]
+
+
+def test_a_flat_market_crosses_nothing() -> None:
+    prices = market([0.7] * 50 + [0.1] * 50 + [0.7] * 100)
+    found = signals(prices, RunConfig(rsi_buy_max=100.0, rsi_sell_min=100.0))
+    assert np.flatnonzero(found.enter).tolist() == [100]
+    assert np.flatnonzero(found.leave).tolist() == [50]
+
+
+@pytest.mark.parametrize("bad", BAD_PRICES)
+def test_an_unusable_close_signals_nothing_and_spoils_nothing(bad: float) -> None:
+    prices = walk(400, seed=2)
+    close = prices.close.copy()
+    close[::7] = bad
+    found = signals(replace(prices, close=close), CONFIG)
+    assert not (found.enter | found.leave)[::7].any()
+    assert found.enter[350:].any()
+
+
+def test_unusable_closes_count_as_the_last_good_one() -> None:
+    prices = walk(400, seed=2)
+    holes, carried = prices.close.copy(), prices.close.copy()
+    holes[200], carried[200] = np.nan, carried[199]
+    found, expected = (signals(replace(prices, close=close), CONFIG) for close in (holes, carried))
+    assert np.array_equal(np.delete(found.enter, 200), np.delete(expected.enter, 200))
+    assert np.array_equal(np.delete(found.leave, 200), np.delete(expected.leave, 200))
+
+
+def test_warming_up_begins_at_the_first_usable_close() -> None:
+    prices = walk(300, seed=4)
+    late = np.concatenate([[np.nan] * 10, prices.close])
+    found, expected = signals(market(late), CONFIG), signals(prices, CONFIG)
+    assert np.array_equal(found.enter[10:], expected.enter)
+    assert np.array_equal(found.leave_reason[10:], expected.leave_reason)
+
+
+def test_a_market_without_a_usable_close_signals_nothing() -> None:
+    found = signals(market([float("nan")] * 120), CONFIG)
+    assert not (found.enter | found.leave).any()
+
+
+def test_too_few_bars_are_counted_in_the_error() -> None:
+    with pytest.raises(DataError) as error:
+        signals(walk(99), CONFIG)
+    assert "99 bars" in str(error.value)
+    assert str(MIN_BARS) in str(error.value)
+
+
+def test_the_fewest_bars_are_enough() -> None:
+    assert len(signals(walk(MIN_BARS), CONFIG).enter) == MIN_BARS
+
+
+def test_the_registry_knows_the_strategy_by_its_name() -> None:
+    assert {name: each.name for name, each in STRATEGIES.items()} == {STRATEGY_NAME: STRATEGY_NAME}
+
+
+def test_a_strategy_that_raises_is_named_with_its_cause() -> None:
+    def decide(prices: Prices, config: RunConfig) -> Signals:
+        raise ZeroDivisionError("one\nline")
+
+    with pytest.raises(StrategyError) as error:
+        Strategy(name="broken", min_bars=1, decide=decide).signals(walk(3), CONFIG)
+    assert "broken" in str(error.value)
+    assert "ZeroDivisionError: one line" in str(error.value)
+    assert isinstance(error.value.__cause__, ZeroDivisionError)
+
+
+def test_a_known_error_passes_unchanged() -> None:
+    def decide(prices: Prices, config: RunConfig) -> Signals:
+        raise ConfigError("known")
+
+    with pytest.raises(ConfigError, match="known"):
+        Strategy(name="strict", min_bars=1, decide=decide).signals(walk(3), CONFIG)
+
+
+@pytest.mark.parametrize(
+    "enter", [np.zeros(2, np.bool_), np.zeros(3, np.float64)], ids=["a bar short", "no booleans"]
+)
+def test_a_strategy_must_answer_one_boolean_a_bar(enter: NDArray[np.bool_]) -> None:
+    codes = np.zeros(3, np.uint8)
+
+    def decide(prices: Prices, config: RunConfig) -> Signals:
+        return Signals(
+            enter=enter, leave=np.zeros(3, np.bool_), enter_reason=codes, leave_reason=codes, reasons=("x",)
+        )
+
+    with pytest.raises(StrategyError, match="enter is"):
+        Strategy(name="short", min_bars=1, decide=decide).signals(walk(3), CONFIG)
+
+
+def test_no_prices_are_all_usable() -> None:
+    assert all_usable(np.array([]))
+
+
+def _down_then_up() -> Prices:
+    return market(np.concatenate([np.linspace(200, 100, 80), np.linspace(101, 200, 60)]))
