@@ -1,0 +1,176 @@
+"""The ledger: append events in one gapless, hash-chained order, and read them back.
+
+The caller holds the write transaction (`Store.write`) and projects in the same one; the database's own guards refuse
+whatever slips past the checks here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from quantlab.clock import iso
+from quantlab.errors import ConflictError, LedgerDamagedError
+from quantlab.events import NAMES, SCHEMA_VERSION, SESSION, Event, Recorded, encode
+from quantlab.store.schema import events, ledger_head
+from quantlab.store.statements import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+COLUMNS = tuple(column.name for column in events.columns)
+
+BY_SEQUENCE = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY sequence"
+BY_SESSION = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY session_id, session_version"
+
+_head = Statement(sa.select(ledger_head.c.sequence, ledger_head.c.hash).with_for_update())
+_insert = Statement(sa.insert(events))
+_of_session = (
+    sa.select(*events.columns)
+    .where(events.c.session_id == sa.bindparam("session_id"))
+    .order_by(events.c.session_version)
+)
+_at_version = sa.select(*events.columns).where(
+    events.c.session_id == sa.bindparam("session_id"),
+    events.c.session_version == sa.bindparam("session_version"),
+)
+_since = (
+    sa.select(*events.columns).where(events.c.sequence > sa.bindparam("after")).order_by(events.c.sequence)
+)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that asks for a place in the ledger.
+
+    Attributes:
+        session_version: The place in its session that it expects to take, from 1.
+        occurred_at: When it happened; aware.
+    """
+
+    session_id: str
+    session_version: int
+    event: Event
+    occurred_at: datetime
+    actor: str = SESSION
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The last sequence of a ledger and its hash; sequence 0 where it holds nothing."""
+
+    sequence: int
+    hash: str
+
+
+def append(connection: sa.Connection, entries: Sequence[Entry]) -> list[Recorded]:
+    """Append events in their order and move the head (the database does, with each insert).
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: a guard refused; the transaction has to be rolled back.
+    """
+    head = read_head(connection)
+    recorded = _chain(head, entries)
+    _insert.run_each(connection, [msgspec.structs.asdict(one) for one in recorded])
+    return recorded
+
+
+def read_head(connection: sa.Connection) -> Head:
+    """Return the head; within a write transaction on a server this also takes the writers' turn."""
+    rows = _head.run(connection)
+    if not rows:
+        raise LedgerDamagedError(
+            "The ledger's head is missing; nothing was changed. 'quantlab ledger restore' brings a backup back."
+        )
+    sequence, digest = rows[0]
+    return Head(sequence, digest)
+
+
+def already_recorded(connection: sa.Connection, entry: Entry) -> Recorded:
+    """Return the event that holds the entry's place, if it says the same.
+
+    A kill may come after the commit and before the answer: asking again is then no error.
+
+    Raises:
+        ConflictError: another event holds that place.
+    """
+    at = {"session_id": entry.session_id, "session_version": entry.session_version}
+    row = connection.execute(_at_version, at).one_or_none()
+    held = None if row is None else Recorded(*row)
+    if held is None or not _says_the_same(held, entry):
+        raise ConflictError(
+            f"Session {entry.session_id} has moved on: version {entry.session_version} is "
+            f"{'ahead of it' if held is None else f'taken by {held.type!r} ({held.actor})'}; nothing was recorded."
+        )
+    return held
+
+
+def read_session(connection: sa.Connection, session_id: str) -> list[Recorded]:
+    """Return all events of a session, in their order."""
+    return [Recorded(*row) for row in connection.execute(_of_session, {"session_id": session_id})]
+
+
+def read_since(connection: sa.Connection, after: int = 0, batch: int = 5_000) -> Iterator[Recorded]:
+    """Yield events beyond a sequence, in order, in flat memory."""
+    result = connection.execute(_since, {"after": after}, execution_options={"yield_per": batch})
+    for row in result:
+        yield Recorded(*row)
+
+
+def stream(connection: sa.Connection, query: str, batch: int = 5_000) -> Iterator[Sequence[Any]]:
+    """Yield a query's rows in flat memory, with as little between them and the caller as the driver allows.
+
+    Args:
+        connection: Holds the snapshot.
+        query: SQL without parameters that both engines read, such as `BY_SEQUENCE`.
+        batch: Rows that a server sends at once.
+    """
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        return iter(driver.execute(query))
+    # An option of this statement alone: the connection's own would make a server refuse its next executemany.
+    options = {"yield_per": batch}
+    rows = connection.exec_driver_sql(query.replace("%", "%%"), execution_options=options)
+    return (tuple(row) for row in rows)
+
+
+def event_hash(previous_hash: str, fields: Sequence[object]) -> str:
+    """Return the SHA-256, in hex, that chains an event to the one before it.
+
+    The text hashed is the previous hash and the stored columns from `sequence` to `payload`, joined by newlines. Only
+    the payload, which comes last, may hold a newline, so that no two events share a text.
+    """
+    return hashlib.sha256("\n".join([previous_hash, *map(str, fields)]).encode()).hexdigest()
+
+
+def _chain(head: Head, entries: Sequence[Entry]) -> list[Recorded]:
+    recorded = []
+    sequence, previous = head.sequence, head.hash
+    for entry in entries:
+        sequence += 1
+        fields = (
+            sequence,
+            entry.session_id,
+            entry.session_version,
+            NAMES[type(entry.event)],
+            SCHEMA_VERSION,
+            iso(entry.occurred_at),
+            entry.actor,
+            encode(entry.event),
+        )
+        digest = event_hash(previous, fields)
+        recorded.append(Recorded(*fields, previous, digest))
+        previous = digest
+    return recorded
+
+
+def _says_the_same(held: Recorded, entry: Entry) -> bool:
+    return (held.type, held.occurred_at, held.actor, held.payload) == (
+        NAMES[type(entry.event)],
+        iso(entry.occurred_at),
+        entry.actor,
+        encode(entry.event),
+    )

@@ -1,0 +1,222 @@
+"""Open a ledger for writing: connections, pragmas, write transactions, and errors that say what to do."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from quantlab.errors import (
+    ConflictError,
+    LedgerAwayError,
+    LedgerBusyError,
+    LedgerDamagedError,
+    LedgerError,
+    SessionEndedError,
+)
+from quantlab.store import guards, migrate, postgres
+from quantlab.store.location import Location, redacted, sqlite_uri
+from quantlab.store.lock import write_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+BUSY_TIMEOUT_SECONDS = 30.0
+PRAGMAS = (
+    f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA recursive_triggers = ON",
+)
+
+
+class Store:
+    """An open ledger; keep it open for as long as there is anything to append.
+
+    Attributes:
+        location: Where it is.
+        patience_seconds: For how long `transact` asks again while a server is away.
+    """
+
+    def __init__(self, location: Location, engine: sa.Engine) -> None:
+        self.location = location
+        self.patience_seconds = postgres.PATIENCE_SECONDS
+        self._engine = engine
+
+    def transact(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do work in a write transaction; where a server goes away, do it again until the patience is at its end.
+
+        A connection may break after the commit and before its answer, so the work has to find out for itself whether
+        it was done before.
+
+        Raises:
+            LedgerError: as `write` does; of a server that stays away, what that means for the session.
+        """
+        deadline = time.monotonic() + self.patience_seconds
+        pauses = postgres.pauses()
+        warned = False
+        while True:
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except LedgerAwayError as error:
+                pause = next(pauses)
+                if time.monotonic() + pause >= deadline:
+                    raise postgres.gave_up(error, self.patience_seconds) from error
+                if not warned:
+                    logger.warning("%s Asking again for up to %.0f s.", error, self.patience_seconds)
+                    warned = True
+            time.sleep(pause)
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Hold the ledger's one write transaction; commit at the end, roll back on an error.
+
+        Raises:
+            LedgerBusyError: other writers kept it for longer than the timeout.
+            LedgerDamagedError: the file is no longer a sound database.
+            LedgerError: it could not be written (disk full, read-only, server gone).
+        """
+        with translated(self.location), write_lock(self.location), self._engine.connect() as connection:
+            writing = connection.execution_options(quantlab_write=True)
+            with writing.begin():
+                if not self.location.is_sqlite:
+                    postgres.take_turn(writing)
+                yield writing
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Hold one consistent snapshot for reading; never waits for writers."""
+        with translated(self.location), self._engine.connect() as connection:
+            # Rolled back at the close: a commit would fail on a damaged file, whatever the reader found there.
+            connection.begin()
+            yield connection
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_store(location: Location, *, create: bool = True, upgrade: bool = True) -> Store:
+    """Open a ledger, made or upgraded first where that is needed.
+
+    Args:
+        location: Where it is.
+        create: Make an empty one where there is none.
+        upgrade: Bring an older schema to this program's; otherwise an older one is refused.
+
+    Raises:
+        LedgerError: there is none and `create` is False, or it can't be opened; the message says why and what to do.
+    """
+    with translated(location):
+        migrate.prepare(location, create=create, upgrade=upgrade)
+        engine = _sqlite_engine(location.file) if location.file is not None else _server_engine(location)
+        return Store(location, engine)
+
+
+def connect_sqlite(file: Path, mode: str = "rw") -> sqlite3.Connection:
+    """Open SQLite's own connection in autocommit mode with the ledger's pragmas; never makes a file."""
+    connection = sqlite3.connect(
+        sqlite_uri(file, mode),
+        uri=True,
+        timeout=BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    return connection
+
+
+def _sqlite_engine(file: Path) -> sa.Engine:
+    engine = sa.create_engine("sqlite://", creator=lambda: connect_sqlite(file), poolclass=sa.QueuePool)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A deferred transaction that reads and then writes loses to other writers whatever the timeout; and a reader
+    # that begins immediate waits for writers. So each says which it is.
+    writing = connection.get_execution_options().get("quantlab_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _server_engine(location: Location) -> sa.Engine:
+    return postgres.create_engine(location, isolation_level="READ COMMITTED", pool_pre_ping=True)
+
+
+@contextmanager
+def translated(location: Location) -> Iterator[None]:
+    """Turn the database's errors into ours, which say what to do.
+
+    Raises:
+        LedgerBusyError: other writers held the ledger for too long.
+        LedgerDamagedError: the file is no sound database.
+        LedgerError: anything else that the database could not do.
+    """
+    try:
+        yield
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        raise _ours(location, error) from error
+
+
+def _ours(location: Location, error: exc.DBAPIError | sqlite3.Error) -> LedgerError:
+    cause = str(getattr(error, "orig", None) or error).strip()
+    cause = redacted(cause.splitlines()[0]) if cause else type(error).__name__
+    if cause.startswith(guards.PREFIX):
+        refused = SessionEndedError if cause == guards.ENDED else ConflictError
+        why = cause.removeprefix(guards.PREFIX)
+        return refused(f"The ledger {location} refused an event: {why}; nothing was recorded.")
+    if not location.is_sqlite and isinstance(error, exc.DBAPIError):
+        return postgres.translated(location, error)
+    for told, (kind, advice) in _ADVICE.items():
+        if told in cause:
+            return kind(f"The ledger {location} {advice.format(cause=cause, wait=BUSY_TIMEOUT_SECONDS)}")
+    return LedgerError(f"The ledger {location} refused: {cause}.")
+
+
+_BUSY = (
+    LedgerBusyError,
+    "was busy for {wait:.0f} s; another process holds it. Nothing was recorded; try again.",
+)
+_DAMAGED = (
+    LedgerDamagedError,
+    "is damaged ({cause}). Nothing was changed; 'quantlab ledger verify' tells more and "
+    "'quantlab ledger restore' brings a backup back.",
+)
+_CLOSED = (
+    LedgerError,
+    "can't be opened or written ({cause}); check that its folder exists and the permissions of both.",
+)
+_ADVICE: dict[str, tuple[type[LedgerError], str]] = {
+    "is locked": _BUSY,
+    "busy": _BUSY,
+    "not a database": _DAMAGED,
+    "malformed": _DAMAGED,
+    "no such table": _DAMAGED,
+    "no such column": _DAMAGED,
+    "disk is full": (LedgerError, "is on a full disk; nothing was recorded. Free space and try again."),
+    "disk I/O error": (
+        LedgerError,
+        "could not be read or written ({cause}); nothing was recorded. Check the disk (full, over quota, failing or "
+        "gone?), then run 'quantlab ledger verify'.",
+    ),
+    "readonly": _CLOSED,
+    "unable to open": _CLOSED,
+}
+"""What SQLite says -> the error, and the way out."""

@@ -1,0 +1,90 @@
+"""Where a ledger is: the SQLite file of a root, or the URL of a database that roots share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from quantlab.errors import ConfigError
+
+LEDGER_FILE = "ledger.db"
+IN_MEMORY = "sqlite://"
+"""The URL of a ledger that lives in this process's memory alone."""
+URL_PATTERN = re.compile(r"^(sqlite|postgresql)(\+[a-z0-9_]+)?://")
+
+
+@dataclass(frozen=True)
+class Location:
+    """A ledger's place.
+
+    Attributes:
+        root: The folder of sessions; None where only a shared ledger was named.
+        file: The SQLite file; None for a server.
+        url: The server's URL as given, password and all: never print it, print the location.
+    """
+
+    root: Path | None
+    file: Path | None
+    url: str | None = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether SQLite holds the ledger, in a file or, of a root that can't be written, in memory."""
+        return self.file is not None or self.url == IN_MEMORY
+
+    def __str__(self) -> str:
+        return str(self.file) if self.file is not None else redacted(self.url or "")
+
+    def __repr__(self) -> str:
+        return f"Location({self})"
+
+
+def is_url(text: str) -> bool:
+    """Tell a ledger's URL from a folder's path."""
+    return "://" in text
+
+
+def locate(root: Path | None, url: str | None) -> Location:
+    """Find the ledger of a root, or the one that a URL names.
+
+    Raises:
+        ConfigError: neither was given, or the URL is of no kind that a ledger can have.
+    """
+    if not url:
+        if root is None:
+            raise ConfigError("No ledger was named; expected a folder of paper sessions or a ledger URL.")
+        return Location(root=root, file=root / LEDGER_FILE)
+    if not URL_PATTERN.match(url):
+        raise ConfigError(
+            f"The ledger URL {redacted(url)!r} is of no known kind; expected sqlite:///FILE or "
+            "postgresql+psycopg://USER@HOST/DATABASE."
+        )
+    if url.startswith("sqlite"):
+        return Location(root=root, file=_sqlite_file(url))
+    return Location(root=root, file=None, url=_with_driver(url))
+
+
+def redacted(url: str) -> str:
+    """Return the URL without its password, wherever it stands in it."""
+    hidden = re.sub(r"(://[^/@:]*):.*@", r"\1:***@", url)
+    return re.sub(r"(?i)([?&](?:password|sslpassword|passfile)=)[^&]*", r"\1***", hidden)
+
+
+def sqlite_uri(file: Path, mode: str) -> str:
+    """Return SQLite's own URI for a file, with the opening mode (`rw`, `ro`)."""
+    return f"file:{quote(str(file.absolute()))}?mode={mode}"
+
+
+def _sqlite_file(url: str) -> Path:
+    name = unquote(url.split("://", 1)[1].split("?", 1)[0])
+    if not name.startswith("/") or not name[1:]:
+        raise ConfigError(
+            f"The ledger URL {redacted(url)!r} names no file; expected sqlite:///FILE, such as sqlite:///ledger.db."
+        )
+    return Path(name[1:])
+
+
+def _with_driver(url: str) -> str:
+    return re.sub(r"^postgresql://", "postgresql+psycopg://", url)

@@ -1,0 +1,79 @@
+"""Copy a ledger that can't be opened where it lies (SQLite's WAL needs to write beside it) into memory."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+
+from quantlab.errors import LedgerBusyError, LedgerError
+from quantlab.store.location import sqlite_uri
+
+ATTEMPTS = 5
+
+
+def copied(file: Path) -> sqlite3.Connection:
+    """Return an in-memory database that holds the file's content, its WAL included.
+
+    Raises:
+        LedgerBusyError: somebody wrote to it during every attempt.
+        LedgerError: the file can't be read.
+    """
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        with tempfile.TemporaryDirectory(prefix="quantlab-read-") as folder:
+            _back_up(_copy_still(file, Path(folder)), memory)
+    except BaseException:
+        memory.close()
+        raise
+    return memory
+
+
+def _copy_still(file: Path, folder: Path) -> Path:
+    """Copy database and WAL while neither changes: a checkpoint between the two would tear the copy."""
+    for _attempt in range(ATTEMPTS):
+        before = _state(file)
+        try:
+            _copy(file, folder)
+        except OSError as error:
+            raise LedgerError(
+                f"The ledger {file} can't be read: {error.strerror or error}; check its permissions."
+            ) from error
+        if _state(file) == before:
+            return folder / file.name
+    raise LedgerBusyError(
+        f"The ledger {file} was written to while it was read, {ATTEMPTS} times in a row; try again."
+    )
+
+
+def _copy(file: Path, folder: Path) -> None:
+    shutil.copyfile(file, folder / file.name)
+    beside, target = _wal(file), folder / _wal(file).name
+    target.unlink(missing_ok=True)
+    if beside.exists():
+        shutil.copyfile(beside, target)
+
+
+def _state(file: Path) -> tuple[tuple[int, int] | None, ...]:
+    return tuple(_stamp(one) for one in (file, _wal(file)))
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _wal(file: Path) -> Path:
+    return file.with_name(f"{file.name}-wal")
+
+
+def _back_up(file: Path, memory: sqlite3.Connection) -> None:
+    source = sqlite3.connect(sqlite_uri(file, "rw"), uri=True)
+    try:
+        source.backup(memory)
+    finally:
+        source.close()

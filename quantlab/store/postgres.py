@@ -1,0 +1,156 @@
+"""What a PostgreSQL ledger needs beyond SQL: driver, timeouts, the writers' turn, errors that say what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from quantlab.errors import ConfigError, LedgerAwayError, LedgerBusyError, LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quantlab.store.location import Location
+
+DRIVER = "postgresql+psycopg"
+PATIENCE_SECONDS = 60.0
+"""For how long an append asks again while the server is away."""
+
+SETTINGS = {
+    # A writer that is stopped in the middle of its transaction holds everybody's turn: the server ends it before the
+    # others lose their patience with the lock.
+    "idle_in_transaction_session_timeout": "20s",
+    "lock_timeout": "40s",
+    "statement_timeout": "300s",
+}
+CONNECTING: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+    "application_name": "quantlab",
+}
+_AWAY = (
+    "08",  # connection exceptions
+    "40001",  # serialization failure
+    "40P01",  # deadlock
+    "53300",  # too many connections
+    "57P",  # the server shuts down, crashed, or starts
+    "25P03",  # idle in transaction for too long
+)
+_BUSY = ("55P03", "57014")  # lock not available, statement cancelled (by its timeout)
+_PASSING = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
+
+
+def create_engine(location: Location, **options: Any) -> sa.Engine:
+    """Return an engine on the server that the location names.
+
+    Raises:
+        ConfigError: its URL can't be read, or psycopg is not installed.
+    """
+    url = parsed(location)
+    if importlib.util.find_spec("psycopg") is None:
+        raise ConfigError(
+            "A PostgreSQL ledger needs psycopg, which is not installed; "
+            "install it with: pip install 'quantlab[postgres]'."
+        )
+    return sa.create_engine(url, connect_args=_connect_arguments(url), **options)
+
+
+def parsed(location: Location) -> sa.URL:
+    """Read the location's URL.
+
+    Raises:
+        ConfigError: it can't be read; the message never quotes a part that could be of the password.
+    """
+    try:
+        url = sa.make_url(location.url or "")
+    except (exc.ArgumentError, ValueError):
+        url = None
+    if url is None or "@" in (url.host or "") or url.drivername != DRIVER:
+        raise ConfigError(
+            f"The ledger URL {location} can't be read; expected {DRIVER}://USER@HOST:PORT/DATABASE with any of "
+            "@ : / ? # % in the password written as %40 %3A %2F %3F %23 %25."
+        )
+    return url
+
+
+def take_turn(connection: sa.Connection) -> None:
+    """Lock the head's row, as every writer's first statement: so none sees a state that another is changing."""
+    connection.exec_driver_sql("SELECT 1 FROM ledger_head FOR UPDATE")
+
+
+def pin_functions(connection: sa.Connection) -> None:
+    """Tie the guards' functions to this schema, so that no client's temporary table can stand in for ours."""
+    functions = connection.exec_driver_sql(
+        "SELECT quote_ident(current_schema()), oid::regprocedure::text FROM pg_proc"
+        " WHERE pronamespace = current_schema()::regnamespace AND starts_with(proname, 'quantlab_')"
+    ).all()
+    for schema, function in functions:
+        connection.exec_driver_sql(f"ALTER FUNCTION {function} SET search_path = {schema}, pg_temp")
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds to wait between attempts: doubling to two, each drawn at random below that."""
+    ceiling = 0.05
+    while True:
+        yield random.uniform(0, ceiling)  # noqa: S311 - spreads attempts; no secret hangs on it
+        ceiling = min(2.0, ceiling * 2)
+
+
+def translated(location: Location, error: exc.DBAPIError) -> LedgerError:
+    """Turn a server's error into ours, by its SQLSTATE where it has one."""
+    original: Any = error.orig
+    state: str = getattr(original, "sqlstate", None) or ""
+    cause = _first_line(original)
+    if state.startswith(_BUSY):
+        return LedgerBusyError(
+            f"The ledger {location} was busy for too long ({cause}); another process holds it. "
+            "Nothing was recorded; try again."
+        )
+    if state.startswith(_AWAY) or error.connection_invalidated or (not state and _may_pass(original)):
+        return LedgerAwayError(
+            f"The ledger {location} can't be reached ({cause}); see that the server runs and that this machine "
+            "can reach it, then try again."
+        )
+    if not state and isinstance(error, exc.OperationalError):
+        return LedgerError(
+            f"The ledger {location} could not be opened: {cause}; check the URL and the password."
+        )
+    return LedgerError(f"The ledger {location} refused: {cause} (SQLSTATE {state or 'none'}).")
+
+
+def gave_up(error: LedgerAwayError, patience_seconds: float) -> LedgerError:
+    """Say what a server that stayed away means for the session."""
+    return LedgerError(
+        f"{error} It was asked for {patience_seconds:.0f} s. A session that can't record doesn't go on: where it "
+        "stands as running, close it with 'quantlab paper-sessions abort SESSION_DIR --reason TEXT' once the server "
+        "is back."
+    )
+
+
+def _may_pass(original: Any) -> bool:
+    """Whether a connection that was never made may be made later: a FATAL answer is the server's last word."""
+    text = str(original)
+    passing = "FATAL" not in text or any(phrase in text for phrase in _PASSING)
+    return type(original).__name__ in ("OperationalError", "ConnectionTimeout") and passing
+
+
+def _first_line(original: object) -> str:
+    lines = str(original).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(original).__name__
+
+
+def _connect_arguments(url: sa.URL) -> dict[str, Any]:
+    """Our settings first, so that those in the URL, which come after, win."""
+    given = {name: value for name, value in CONNECTING.items() if name not in url.query}
+    settings = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
+    theirs = url.query.get("options", "")
+    return given | {
+        "options": f"{settings} {theirs if isinstance(theirs, str) else ' '.join(theirs)}".strip()
+    }

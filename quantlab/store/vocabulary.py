@@ -1,0 +1,77 @@
+"""The words that views, queries and commands share, in a module that loads nothing."""
+
+from __future__ import annotations
+
+SUMMARY = (
+    "session_id",
+    "status",
+    "created_at",
+    "started_at",
+    "updated_at",
+    "finished_at",
+    "terminal",
+    "status_reason",
+    "duration_seconds",
+    "request_id",
+    "error_type",
+    "report_contract_type",
+    "path",
+)
+"""The columns of contract 5, in its order."""
+
+OURS = (
+    "message",
+    "mode",
+    "command",
+    "origin",
+    "ended",
+    "activity_at",
+    "ticker",
+    "start_date",
+    "end_date",
+    "interval",
+    "price_source",
+    "config_hash",
+    "data_hash",
+    "data_doubts",
+    "config_path",
+    "git_commit",
+    "python_version",
+    "python_executable",
+    "host",
+    "pid",
+    "process",
+    "root",
+    "stage",
+    "bars_done",
+    "bars_expected",
+    "report_present",
+    "total_return",
+    "sharpe_simple",
+    "max_drawdown",
+    "trades",
+    "win_rate",
+    "final_equity",
+    "result_digest",
+    "amendments",
+    "lifecycle_amended",
+    "unreadable",
+    "vanished_at",
+    "proved_at",
+    "proved_outcome",
+    "last_version",
+    "last_sequence",
+)
+"""The other columns of `paper_sessions` that events set."""
+
+STALE_MINUTES = 60
+"""After how many minutes without an event the view `session_alerts` calls a running session stale."""
+
+DOUBTFUL_MINUTES = 5
+"""How far in the future a time may lie before it is not believed: clocks differ by seconds, not by minutes."""
+
+NEWEST = "activity_at DESC NULLS LAST, session_id DESC"
+"""Latest first, as contract 6 means it; sessions without any time come last."""
+
+KNOWN = "('running', 'success', 'failed', 'aborted')"
+"""The statuses that QuantLab gives, as SQL. Literal, because a bound list would miss the partial index."""

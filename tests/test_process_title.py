@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SCRIPT = """
+import sys
+from pathlib import Path
+from quantlab.store.process_title import hide_passwords
+hide_passwords()
+print(Path("/proc/self/cmdline").read_bytes().replace(b"\\0", b" ").decode())
+print(sys.argv[1:])
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows where arguments lie")
+
+
+def shown(*arguments: str) -> tuple[str, str]:
+    """Return the command line that other processes see, and the arguments that the program has."""
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    title, _, kept = done.stdout.rstrip().rpartition("\n")
+    return title, kept
+
+
+@pytest.mark.parametrize("flag", [["--ledger"], []], ids=["of its own", "joined"])
+def test_a_password_in_a_flag_is_not_in_the_process_title(flag: list[str]) -> None:
+    url = "postgresql://me:s3:cr@et@host/db"
+    title, _kept = shown(*flag, url if flag else f"--ledger={url}", "--ticker", "X")
+    assert "s3" not in title
+    assert "et@" not in title
+    assert title.rstrip().endswith("://me:********@host/db --ticker X")
+
+
+def test_the_program_keeps_its_arguments() -> None:
+    _title, kept = shown("--ledger", "postgresql://me:secret@host/db")
+    assert kept == "['--ledger', 'postgresql://me:secret@host/db']"
+
+
+def test_arguments_without_a_password_stay_as_they_are() -> None:
+    title, _kept = shown("--ledger", "postgresql://me@host/db")
+    assert "postgresql://me@host/db" in title

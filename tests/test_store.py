@@ -1,0 +1,170 @@
+"""Transactions, the writers' queue, and errors that say what to do."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from ledger_history import CHECKOUT, entry, fill, history, open_root, record, started, stored
+
+from quantlab.errors import LedgerBusyError, LedgerError
+from quantlab.ledger import read_head
+from quantlab.sessions.recorder import Recorder
+from quantlab.store import engine, lock
+from quantlab.store.location import Location
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quantlab.store.engine import Store
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("synchronous", 2), ("foreign_keys", 1), ("recursive_triggers", 1), ("busy_timeout", 30_000)],
+)
+def test_every_connection_has_the_ledger_s_pragmas(tmp_path: Path, pragma: str, value: int) -> None:
+    with open_root(tmp_path) as store, store.read() as connection:
+        assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with open_root(tmp_path) as store, pytest.raises(ZeroDivisionError):
+        _delete_and_fail(store)
+    assert stored(tmp_path / "ledger.db", "SELECT count(*) FROM paper_sessions") == [(3,)]
+
+
+def _execute(store: Store, statement: str) -> None:
+    with store.read() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def _delete_and_fail(store: Store) -> None:
+    with store.write() as connection:
+        connection.exec_driver_sql("DELETE FROM paper_sessions")
+        raise ZeroDivisionError
+
+
+def test_a_reader_keeps_its_snapshot_while_others_write(tmp_path: Path) -> None:
+    with open_root(tmp_path) as store, store.read() as connection:
+        before = read_head(connection)
+        record(store, history("s1"))
+        assert read_head(connection) == before
+
+
+def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    with open_root(tmp_path) as store, store.write(), store.read() as connection:
+        assert read_head(connection).sequence == 0
+
+
+def test_a_writer_that_waits_too_long_says_who_holds_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    with open_root(tmp_path) as store, closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerBusyError, match="another process holds it"):
+            Recorder(store).record(entry("s1", 1, started()))
+
+
+def test_an_error_that_nobody_foresaw_is_told_in_the_database_s_words(tmp_path: Path) -> None:
+    with open_root(tmp_path) as store, pytest.raises(LedgerError, match="refused: near"):
+        _execute(store, "SELEC 1")
+
+
+def test_a_failing_disk_is_told_with_what_to_do() -> None:
+    location = Location(root=None, file=None, url="postgresql+psycopg://ann:s3cret@host/db")
+    with pytest.raises(LedgerError, match="Check the disk"), engine.translated(location):
+        raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_a_password_in_the_database_s_words_is_not_repeated() -> None:
+    location = Location(root=None, file=None, url="postgresql+psycopg://ann:s3cret@host/db")
+    with pytest.raises(LedgerError) as told, engine.translated(location):
+        raise sqlite3.OperationalError("can't reach postgresql://ann:s3cret@host/db")
+    assert "s3cret" not in str(told.value)
+
+
+def test_an_error_without_words_is_told_by_its_name(tmp_path: Path) -> None:
+    location = Location(root=None, file=tmp_path / "ledger.db")
+    with pytest.raises(LedgerError, match="refused: OperationalError"), engine.translated(location):
+        raise sqlite3.OperationalError
+
+
+def test_a_store_that_was_closed_lets_the_file_go(tmp_path: Path) -> None:
+    fill(tmp_path)
+    assert not (tmp_path / "ledger.db-wal").exists()
+
+
+def test_the_queue_is_held_while_writing(tmp_path: Path) -> None:
+    turn = tmp_path / "ledger.db.lock"
+    with (
+        open_root(tmp_path) as store,
+        store.write(),
+        turn.open("rb") as handle,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_stopped_holder_of_the_queue_stops_nobody_for_good(tmp_path: Path) -> None:
+    with lock.file_lock(tmp_path / "turn") as first, lock.file_lock(tmp_path / "turn", 0.02) as second:
+        assert (first, second) == (True, False)
+
+
+def test_a_turn_that_was_given_back_can_be_taken(tmp_path: Path) -> None:
+    with lock.file_lock(tmp_path / "turn"):
+        pass
+    with lock.file_lock(tmp_path / "turn", 0.02) as again:
+        assert again
+
+
+def test_a_place_without_locks_is_written_without_a_queue(tmp_path: Path) -> None:
+    with lock.file_lock(tmp_path / "missing" / "turn") as held:
+        assert not held
+
+
+def test_a_server_has_no_queue_of_ours() -> None:
+    with lock.write_lock(Location(root=None, file=None, url="postgresql+psycopg://host/db")):
+        pass
+
+
+def test_a_waiting_writer_gets_its_turn(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(tmp_path / "turn")], stdout=subprocess.PIPE, cwd=CHECKOUT
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    begun = time.monotonic()
+    with lock.file_lock(tmp_path / "turn", 20) as held:
+        waited = time.monotonic() - begun
+    holder.communicate()
+    assert held
+    assert waited > 0.05
+
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from quantlab.store.lock import file_lock
+with file_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(0.3)
+"""
+
+
+def test_the_ledger_s_file_is_not_for_the_world_to_write(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        open_root(tmp_path).close()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "ledger.db").stat().st_mode & 0o022 == 0
