@@ -1,0 +1,1 @@
+"""What a session leaves for people and other programs: tables, charts, reports."""

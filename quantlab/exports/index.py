@@ -1,0 +1,309 @@
+"""The root's index: every session in paper_sessions_index.csv, .json and .md, off one snapshot of the ledger.
+
+The csv repeats the ledger's sequence and hash in its last two columns on every row, so that any reader of plain CSV
+still reads the rows; the json has them at its top, the Markdown in its first lines. Cells that a spreadsheet could
+take for formulas are marked as `text.csv_cell` says.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import socket
+import time
+from contextlib import ExitStack, closing, contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from quantlab.errors import QuantlabError
+from quantlab.exports.files import writing_whole
+from quantlab.ledger import Head
+from quantlab.store.engine import connect_sqlite, translated
+from quantlab.store.lock import file_lock
+from quantlab.store.vocabulary import SUMMARY
+from quantlab.text import csv_cell, markdown_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from quantlab.store.engine import Store
+
+COLUMNS = (
+    *SUMMARY,
+    "ticker",
+    "start_date",
+    "end_date",
+    "interval",
+    "price_source",
+    "host",
+    "stage",
+    "bars_done",
+    "bars_expected",
+    "total_return",
+    "sharpe_simple",
+    "max_drawdown",
+    "trades",
+    "win_rate",
+    "config_hash",
+    "data_hash",
+    "result_digest",
+    "amendments",
+    "unreadable",
+    "vanished_at",
+    "proved_outcome",
+    "origin",
+    "message",
+)
+CSV_COLUMNS = (*COLUMNS, "ledger_sequence", "ledger_hash")
+CSV, JSON, MARKDOWN = (f"paper_sessions_index.{kind}" for kind in ("csv", "json", "md"))
+NAMES = (CSV, JSON, MARKDOWN)
+
+_LOCK = ".paper_sessions_index.lock"
+_ROWS_AT_A_TIME = 1_000
+_TERMINAL = SUMMARY.index("terminal")
+_IN_MARKDOWN = len(SUMMARY)
+_TRUTH = {None: None, 0: False, 1: True}
+_NEVER_TEXT = frozenset(
+    {
+        *("created_at", "started_at", "updated_at", "finished_at", "vanished_at"),
+        *("terminal", "duration_seconds", "bars_done", "bars_expected", "amendments"),
+        *("total_return", "sharpe_simple", "max_drawdown", "trades", "win_rate"),
+    }
+)
+_SHOWN = re.compile(rb'"ledger_sequence":([0-9]+),"ledger_hash":"([0-9a-f]{64})"')
+_HEAD_BYTES = 16_384
+_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 0.5
+
+
+def refresh(store: Store, root: Path, *, warn: Callable[[str], None] | None = None) -> bool:
+    """Bring a root's exports up to the ledger, unless another process has done so meanwhile.
+
+    Of many sessions that end at once a few write, and the last one that writes shows them all.
+
+    Args:
+        store: The ledger.
+        root: Where the exports stand.
+        warn: Told when they can't be written; without it that is an error.
+
+    Returns:
+        Whether this call wrote them.
+
+    Raises:
+        QuantlabError: they can't be written and there is nobody to warn; the old ones, if any, are untouched.
+    """
+    try:
+        with _snapshot(store) as ask:
+            mine = _head(ask)
+        with file_lock(root / _LOCK):
+            if _is_shown(store, root, mine):
+                return False
+            _let_others_end(store, mine)
+            write(store, root)
+    except QuantlabError as error:
+        if warn is None:
+            raise
+        warn(f"WARNING: {error} The ledger has it all; 'quantlab paper-sessions index {root}' writes them.")
+        return False
+    return True
+
+
+def write(store: Store, root: Path) -> Head:
+    """Write the three exports from one snapshot, each whole or not at all; returns what they show.
+
+    Raises:
+        QuantlabError: one can't be written.
+    """
+    with _snapshot(store) as ask, ExitStack() as files:
+        # The json is renamed into place last: what it shows, the other two show as well.
+        json_file = files.enter_context(writing_whole(root / JSON))
+        markdown_file = files.enter_context(writing_whole(root / MARKDOWN))
+        csv_file = files.enter_context(writing_whole(root / CSV))
+        head = _head(ask)
+        table = io.TextIOWrapper(csv_file, "utf-8", newline="", write_through=False)
+        header = _header(ask, store, root, head)
+        json_file.write(msgspec.json.encode(header)[:-1] + b',"sessions":[')
+        markdown_file.write(_markdown_header(header).encode())
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        separator = b"\n"
+        for rows in ask(*_sessions(store, root)):
+            lines, cells, page = _rendered(rows, head)
+            json_file.write(separator + b",\n".join(lines))
+            separator = b",\n"
+            writer.writerows(cells)
+            markdown_file.write("".join(page).encode())
+        json_file.write(b"\n]}\n")
+        table.flush()
+        table.detach()
+    return head
+
+
+def shown(root: Path) -> Head | None:
+    """Return the state of the ledger that a root's exports show; None where they are not all there."""
+    if not all((root / name).is_file() for name in NAMES):
+        return None
+    try:
+        with (root / JSON).open("rb") as handle:
+            found = _SHOWN.search(handle.read(_HEAD_BYTES))
+    except OSError:
+        return None
+    return None if found is None else Head(int(found[1]), found[2].decode())
+
+
+def _is_shown(store: Store, root: Path, mine: Head) -> bool:
+    """Tell whether the exports show this ledger (not one that was here before) at `mine` or later."""
+    there = shown(root)
+    if there is None or there.sequence < mine.sequence:
+        return False
+    with _snapshot(store) as ask:
+        sql = "SELECT hash FROM events WHERE sequence = :sequence"
+        held = [row[0] for rows in ask(sql, {"sequence": there.sequence}) for row in rows]
+    return held == [there.hash] or (there.sequence == 0 and there == mine)
+
+
+def _let_others_end(store: Store, mine: Head) -> None:
+    """While others go on recording, wait a moment: one export then shows them all, instead of one each."""
+    seen, deadline = mine, time.monotonic() + _LONGEST_WAIT_SECONDS
+    while time.monotonic() < deadline:
+        with _snapshot(store) as ask:
+            head = _head(ask)
+        if head == seen:
+            return
+        seen = head
+        time.sleep(_WAIT_SECONDS)
+
+
+def _head(ask: Callable[..., Any]) -> Head:
+    [[row]] = ask("SELECT sequence, hash FROM ledger_head", {})
+    return Head(row[0], row[1])
+
+
+def _header(ask: Callable[..., Any], store: Store, root: Path, head: Head) -> dict[str, Any]:
+    at = [
+        row[0]
+        for rows in ask("SELECT occurred_at FROM events WHERE sequence = :s", {"s": head.sequence})
+        for row in rows
+    ]
+    condition, values = _of_root(store, root)
+    [[counted]] = ask(f"SELECT count(*) FROM paper_sessions{condition}", values)
+    return {
+        "generated_at": at[0] if at else None,
+        "root_dir": str(root.absolute()),
+        "n_sessions": counted[0],
+        "ledger_sequence": head.sequence,
+        "ledger_hash": head.hash,
+    }
+
+
+def _sessions(store: Store, root: Path) -> tuple[str, dict[str, Any]]:
+    condition, values = _of_root(store, root)
+    columns = ", ".join(":prefix || path" if name == "path" else f'"{name}"' for name in COLUMNS)
+    prefix = f"{root.absolute()}/"
+    return f"SELECT {columns} FROM paper_sessions{condition} ORDER BY session_id", {
+        "prefix": prefix,
+        **values,
+    }
+
+
+def _of_root(store: Store, root: Path) -> tuple[str, dict[str, Any]]:
+    """Return the condition that tells this root's sessions in a ledger that several roots share."""
+    file = store.location.file
+    if file is not None and file.parent.resolve() == root.resolve():
+        return "", {}
+    values = {"host": socket.gethostname(), "root": str(root.absolute())}
+    return " WHERE host = :host AND root = :root", values
+
+
+@contextmanager
+def _snapshot(store: Store) -> Iterator[Callable[..., Any]]:
+    """Yield a way to ask for rows, a thousand at a time, all from one moment.
+
+    SQLite is asked through its own cursor: SQLAlchemy's rows cost as much again as everything else here.
+    """
+    file = store.location.file
+    if file is None:
+        with store.read() as connection:
+            yield (
+                lambda sql, values: (
+                    connection.execution_options(yield_per=_ROWS_AT_A_TIME)
+                    .execute(sa.text(sql), values)
+                    .partitions(_ROWS_AT_A_TIME)
+                )
+            )
+        return
+    with translated(store.location), closing(connect_sqlite(file)) as raw:
+        raw.execute("BEGIN")
+
+        def ask(sql: str, values: dict[str, Any]) -> Any:
+            cursor = raw.execute(sql, values)
+            return iter(lambda: cursor.fetchmany(_ROWS_AT_A_TIME), [])
+
+        yield ask
+
+
+_encode = msgspec.json.Encoder().encode
+_markdown = lru_cache(maxsize=4_096)(markdown_cell)
+_PLAIN_FIRSTS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ/")
+"""A text that begins with one of these is no formula."""
+
+
+def _rendered(rows: Sequence[Sequence[Any]], head: Head) -> tuple[list[bytes], Iterable[Any], list[str]]:
+    """Return rows as JSON objects, as CSV rows and as Markdown lines."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns[_TERMINAL] = [_TRUTH[value] for value in columns[_TERMINAL]]
+    lines = [_encode(dict(zip(COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
+    page = [_markdown_line(row) for row in zip(*columns[:_IN_MARKDOWN], strict=True)]
+    cells = [
+        column if name in _NEVER_TEXT else _csv_column(column)
+        for name, column in zip(COLUMNS, columns, strict=True)
+    ]
+    return (
+        lines,
+        zip(*cells, *([value] * len(rows) for value in (head.sequence, head.hash)), strict=True),
+        page,
+    )
+
+
+def _csv_column(values: list[Any]) -> list[Any]:
+    """Mark the texts that a spreadsheet could take for formulas; most columns hold none."""
+    if {value[:1] for value in values if value} <= _PLAIN_FIRSTS:
+        return values
+    return [csv_cell(value) if value else value for value in values]
+
+
+def _markdown_line(row: Sequence[Any]) -> str:
+    """Return a row's line; the times are our own spelling and need no escaping."""
+    session_id, status, created, started, updated, finished, terminal, reason, seconds, *rest = row
+    request_id, error, contract, path = rest
+    return (
+        f"| {_name(session_id)} | {_markdown(status)} | {created or ''} | {started or ''} | {updated or ''} "
+        f"| {finished or ''} | {'' if terminal is None else terminal} | {_markdown(reason or '')} "
+        f"| {'' if seconds is None else seconds} | {_name(request_id or '')} | {_markdown(error or '')} "
+        f"| {_markdown(contract or '')} | {_path(path)} |\n"
+    )
+
+
+def _is_plain(name: str) -> bool:
+    """Tell the usual id, words joined by single underscores, which Markdown shows as it is."""
+    return name.isascii() and all(map(str.isalnum, name.split("_")))
+
+
+def _name(name: str) -> str:
+    return name if _is_plain(name) else markdown_cell(name)
+
+
+def _path(path: str) -> str:
+    folder, slash, name = path.rpartition("/")
+    return _markdown(folder + slash) + name if _is_plain(name) else markdown_cell(path)
+
+
+def _markdown_header(header: dict[str, Any]) -> str:
+    facts = [f"- {name}: {markdown_cell(str(value))}\n" for name, value in header.items()]
+    columns = " | ".join(SUMMARY)
+    rule = " | ".join("---" for _ in SUMMARY)
+    return f"# Paper sessions\n\n{''.join(facts)}\n| {columns} |\n| {rule} |\n"

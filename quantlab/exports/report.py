@@ -1,0 +1,198 @@
+"""run_report.md: one page that tells a person what ran, on which data, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quantlab.exports import markdown as md
+from quantlab.exports.report_results import drawdowns_section, figures_section, trades_section
+from quantlab.text import markdown_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantlab.trading.results import Outcome
+
+TITLES = {"paper": "Paper session", "run": "Research run"}
+FILL_RULES = {
+    "next_open": "next_open: decided on a bar's close, filled at the next bar's open",
+    "close": "close: filled at the close of the bar of decision (for comparison with older results)",
+}
+CALENDARS = {"every_day": "every day of the week", "weekdays": "weekdays"}
+PICTURES = {
+    "artifacts/equity.png": "Equity against buy-and-hold, drawdown beneath",
+    "artifacts/price.png": "Price with decisions and fills",
+}
+ALWAYS_THERE = (
+    "config.json",
+    "metrics.json",
+    "report.json",
+    "trades.csv",
+    "artifacts/equity.csv",
+    "artifacts/equity.png",
+    "artifacts/prices.csv",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportHeader:
+    """What the report tells of the session or run itself.
+
+    Attributes:
+        run_id: Of the session or run.
+        mode: `paper` or `run`.
+        created_at: ISO 8601 UTC.
+        git_commit: Of the code that ran; None outside a checkout.
+        packages: Version of each package that the numbers depend on.
+        config_hash: SHA-256, in hex, of the canonical configuration.
+        request_id: Of the JSON request; None where there was none.
+        strategy: Its name.
+        reproduce: A command line that gives the same numbers.
+        finished_at: ISO 8601 UTC; None, and not shown, where the report is written before the end.
+        artifacts: Files to link to, relative to the report's folder, with `/`; a picture among them is shown.
+    """
+
+    run_id: str
+    mode: str
+    created_at: str
+    git_commit: str | None
+    python_version: str
+    packages: Mapping[str, str]
+    config_hash: str
+    request_id: str | None
+    strategy: str
+    reproduce: str
+    finished_at: str | None = None
+    artifacts: tuple[str, ...] = ALWAYS_THERE
+
+
+def render(outcome: Outcome, header: ReportHeader) -> str:
+    """Return the report as Markdown; equal arguments give equal text.
+
+    Figures that are undefined show as n/a. Text from outside (ticker, file names, notes) is escaped.
+    """
+    sections = (
+        _opening(outcome, header),
+        _warnings(outcome),
+        figures_section(outcome),
+        trades_section(outcome),
+        drawdowns_section(outcome),
+        _data(outcome),
+        _configuration(outcome),
+        _provenance(outcome, header),
+        _files(header),
+        _reproduce(header),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def _opening(outcome: Outcome, header: ReportHeader) -> str:
+    parts = [f"# {TITLES.get(header.mode, 'Run')} {markdown_cell(header.run_id)}"]
+    if outcome.prices.origin.source == "synthetic":
+        parts.append("> **SYNTHETIC PRICES.** These bars were made up; no market ever traded at them.")
+    parts.append(_summary(outcome, header))
+    parts += [md.picture(name, text) for name, text in PICTURES.items() if name in header.artifacts]
+    return "\n\n".join(parts)
+
+
+def _summary(outcome: Outcome, header: ReportHeader) -> str:
+    figures, config = outcome.figures, outcome.config
+    return (
+        f"**{markdown_cell(config.ticker)}**, {md.plural(figures.bars, 'bar')} of {config.interval}, "
+        f"strategy {markdown_cell(header.strategy)}: "
+        f"total return **{md.percent(figures.total_return, signed=True)}** "
+        f"(buy and hold {md.percent(figures.buy_and_hold_return, signed=True)}), maximum drawdown "
+        f"{md.percent(figures.max_drawdown)}, {md.plural(figures.trades, 'closed trade')}."
+    )
+
+
+def _warnings(outcome: Outcome) -> str:
+    warnings = dict.fromkeys((*outcome.warnings, *outcome.quality.warnings))
+    lines = [f"- {markdown_cell(warning)}" for warning in warnings] or ["None."]
+    if outcome.quality.doubts:
+        doubts = ", ".join(markdown_cell(doubt) for doubt in outcome.quality.doubts)
+        lines += ["", f"Doubts about the data that block promotion: {doubts}."]
+    return "\n".join(["## Warnings", "", *lines])
+
+
+def _data(outcome: Outcome) -> str:
+    origin, quality, config = outcome.prices.origin, outcome.quality, outcome.config
+    rows = [
+        ("Source", f"{markdown_cell(origin.source)} ({markdown_cell(origin.detail)})"),
+        (
+            "Obtained",
+            markdown_cell(origin.retrieved_at) + (", read from the cache" if origin.from_cache else ""),
+        ),
+        ("Asked for", f"{config.start} to {config.end}, the end exclusive"),
+        (
+            "Received",
+            f"{markdown_cell(quality.first_bar)} to {markdown_cell(quality.last_bar)} (opening times)",
+        ),
+        ("Bars", f"{quality.bars:,} of {config.interval}"),
+        ("Prices", _adjustment(origin.adjusted)),
+        ("Calendar", CALENDARS.get(quality.calendar, markdown_cell(quality.calendar))),
+        ("Missing bars", f"{quality.missing_bars:,}"),
+        ("Dropped as unusable", f"{quality.dropped_bars:,}"),
+        ("Repeated", f"{quality.repeated_bars:,}"),
+        ("Without volume", f"{quality.zero_volume_bars:,}"),
+        ("Unfinished last bar", "left out" if quality.unfinished_bar_dropped else "none"),
+        ("SHA-256 of prices", f"`{outcome.data_hash}`"),
+    ]
+    parts = ["## Data", md.table(("What", "Value"), rows)]
+    if quality.gaps:
+        gaps = [
+            (markdown_cell(last), markdown_cell(first), f"{count:,}") for last, first, count in quality.gaps
+        ]
+        parts.append("Longest gaps:")
+        parts.append(md.table(("Last bar before", "First bar after", "Bars missing"), gaps, numbers=(2,)))
+    if origin.notes:
+        parts.append("\n".join(f"- {markdown_cell(note)}" for note in origin.notes))
+    return "\n\n".join(parts)
+
+
+def _adjustment(adjusted: bool | None) -> str:
+    if adjusted is None:
+        return "not known whether adjusted for splits and dividends"
+    return "adjusted for splits and dividends" if adjusted else "raw, not adjusted for splits and dividends"
+
+
+def _configuration(outcome: Outcome) -> str:
+    rows = [(markdown_cell(name), _setting(value)) for name, value in outcome.config.as_dict().items()]
+    return "## Configuration\n\n" + md.table(("Setting", "Value"), rows)
+
+
+def _setting(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return markdown_cell(str(value))
+
+
+def _provenance(outcome: Outcome, header: ReportHeader) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(header.packages.items()))
+    rows = [
+        ("Created", _known(header.created_at)),
+        *([("Finished", markdown_cell(header.finished_at))] if header.finished_at else []),
+        ("Request", _known(header.request_id)),
+        ("Strategy", _known(header.strategy)),
+        ("Fills", FILL_RULES[outcome.config.fill]),
+        ("Code (git commit)", _known(header.git_commit)),
+        ("Python", _known(header.python_version)),
+        ("Packages", _known(packages)),
+        ("Configuration hash", _known(header.config_hash)),
+        ("Result digest", _known(outcome.result_digest)),
+    ]
+    return "## What ran\n\n" + md.table(("What", "Value"), rows)
+
+
+def _known(text: str | None) -> str:
+    return markdown_cell(text) if text else md.UNDEFINED
+
+
+def _files(header: ReportHeader) -> str:
+    lines = [f"- {md.link(name)}" for name in header.artifacts] or ["None."]
+    return "\n".join(["## Files", "", *lines])
+
+
+def _reproduce(header: ReportHeader) -> str:
+    return f"## Reproduce\n\n{md.code_block(header.reproduce)}"

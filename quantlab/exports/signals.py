@@ -1,0 +1,62 @@
+"""The signal file: append-only JSON Lines that other programs wait for (contract 10)."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from quantlab.clock import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+STARTED, COMPLETED, FAILED = "SESSION_STARTED", "SESSION_COMPLETED", "SESSION_FAILED"
+_STATUS = {STARTED: "running", COMPLETED: "success", FAILED: "error"}
+
+
+class SignalFile:
+    """Where signals of one execution go; without a file they go nowhere."""
+
+    def __init__(self, path: Path | None, request_id: str | None, warn: Callable[[str], None]) -> None:
+        self._path = path
+        self._request_id = request_id
+        self._warn = warn
+
+    def emit(self, event: str, *, at: datetime, **details: Any) -> None:
+        """Append one line; a line that can't be written is a warning and never stops the session."""
+        if self._path is None:
+            return
+        line = {
+            "schema_version": "1.0",
+            "event": event,
+            "status": _STATUS[event],
+            "mode": "run",
+            "request_id": self._request_id,
+            "timestamp": iso(at),
+            **details,
+        }
+        try:
+            _append_line(self._path, json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+        except OSError as error:
+            self._warn(
+                f"WARNING: the signal file {self._path} can't be written ({error.strerror or error}); the session goes "
+                "on without it. Choose another with --signal-file."
+            )
+
+
+def _append_line(path: Path, line: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One write to a file opened for appending: lines of several sessions never mix. A pipe that nobody reads must
+    # not hold the session up.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+    handle = os.open(path, flags, 0o666)
+    try:
+        data = line.encode()
+        if os.write(handle, data) < len(data):
+            raise OSError(errno.ENOSPC, "only a part of the line could be written")
+    finally:
+        os.close(handle)

@@ -1,0 +1,378 @@
+"""The root's index in csv, json and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+import sqlite3
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from root_files import ONE, REPOSITORY, as_ordinary_user, unprivileged_root
+from sessions_builder import NOW, Sessions, ago, one_of_each
+
+from quantlab.errors import QuantlabError
+from quantlab.events import GENESIS_HASH
+from quantlab.exports import index
+from quantlab.exports.index import CSV, JSON, MARKDOWN, NAMES, refresh, shown, write
+from quantlab.sessions.adoption import shared_home
+from quantlab.sessions.recorder import Recorder
+from quantlab.store.engine import open_store
+from quantlab.store.location import locate
+from quantlab.store.vocabulary import SUMMARY
+from quantlab.text import csv_cell_value, markdown_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOSTILE = [
+    "=1+1",
+    "+1+1",
+    "-1+2",
+    "@SUM(A1)",
+    "'quoted",
+    "a|b",
+    "a\nb",
+    "`code`",
+    "_under_",
+    "a__b",
+    " blank ",
+    "\x1b[31m",
+    "ünï",
+    "1. one",
+    "://x",
+]
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Iterator[Sessions]:
+    with Sessions(tmp_path / "root") as built:
+        yield built
+
+
+def as_csv(sessions: Sessions) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((sessions.root / CSV).read_text(), newline="")))
+
+
+def as_json(root: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((root / JSON).read_bytes())
+    return document
+
+
+def markdown_rows(sessions: Sessions) -> list[str]:
+    lines = (sessions.root / MARKDOWN).read_text().splitlines()
+    return [line for line in lines if line.startswith("| ")][2:]
+
+
+def test_the_contracts_columns_come_first_and_in_its_order(sessions: Sessions) -> None:
+    write(sessions.store, sessions.root)
+    header = (sessions.root / CSV).read_text().splitlines()[0].split(",")
+    assert header[:13] == [
+        "session_id",
+        "status",
+        "created_at",
+        "started_at",
+        "updated_at",
+        "finished_at",
+        "terminal",
+        "status_reason",
+        "duration_seconds",
+        "request_id",
+        "error_type",
+        "report_contract_type",
+        "path",
+    ]
+
+
+def test_json_has_the_contracts_fields_and_the_head(sessions: Sessions) -> None:
+    one_of_each(sessions)
+    mark = write(sessions.store, sessions.root)
+    document = as_json(sessions.root)
+    rows = document.pop("sessions")
+    with sessions.reader() as reader:
+        (head,) = reader.rows("SELECT occurred_at FROM events ORDER BY sequence DESC LIMIT 1")
+    assert document == {
+        "generated_at": head["occurred_at"],
+        "root_dir": str(sessions.root),
+        "n_sessions": len(rows),
+        "ledger_sequence": mark.sequence,
+        "ledger_hash": mark.hash,
+    }
+    assert tuple(rows[0])[:13] == SUMMARY
+
+
+def test_sessions_come_by_id(sessions: Sessions) -> None:
+    one_of_each(sessions)
+    write(sessions.store, sessions.root)
+    ids = [row["session_id"] for row in as_json(sessions.root)["sessions"]]
+    assert (len(ids), ids) == (10, sorted(ids))
+
+
+def test_csv_and_json_hold_the_same(sessions: Sessions) -> None:
+    one_of_each(sessions)
+    write(sessions.store, sessions.root)
+    cells = [
+        {name: "" if value is None else str(value) for name, value in row.items()}
+        for row in as_json(sessions.root)["sessions"]
+    ]
+    kept = [
+        {name: csv_cell_value(cell) for name, cell in row.items() if not name.startswith("ledger_")}
+        for row in as_csv(sessions)
+    ]
+    assert kept == cells
+
+
+def test_pandas_reads_the_csv(sessions: Sessions) -> None:
+    one_of_each(sessions)
+    mark = write(sessions.store, sessions.root)
+    frame = pd.read_csv(sessions.root / CSV)
+    assert (len(frame), set(frame["ledger_sequence"]), set(frame["ledger_hash"])) == (
+        10,
+        {mark.sequence},
+        {mark.hash},
+    )
+
+
+def test_floats_read_back_equal(sessions: Sessions) -> None:
+    sessions.started(ONE, ago(hours=1)).succeeded(ONE, ago(minutes=1), total_return=0.1 + 0.2, win_rate=2 / 3)
+    write(sessions.store, sessions.root)
+    (row,) = as_json(sessions.root)["sessions"]
+    (cells,) = as_csv(sessions)
+    assert (row["total_return"], float(cells["total_return"]), row["win_rate"]) == (
+        0.1 + 0.2,
+        0.1 + 0.2,
+        2 / 3,
+    )
+
+
+def test_paths_are_absolute(sessions: Sessions) -> None:
+    sessions.success(ONE, ago(hours=1))
+    write(sessions.store, sessions.root)
+    assert as_json(sessions.root)["sessions"][0]["path"] == str(sessions.root / ONE)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_text_reads_back_equal_and_is_no_formula(sessions: Sessions, text: str) -> None:
+    sessions.adopted("s", NOW, path="s", status=text, message=text, request_id=text)
+    write(sessions.store, sessions.root)
+    (cells,) = as_csv(sessions)
+    assert not cells["message"].lstrip().startswith(("=", "+", "-", "@"))
+    assert [csv_cell_value(cells[name]) for name in ("status", "message", "request_id")] == [text] * 3
+    assert as_json(sessions.root)["sessions"][0]["message"] == text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_text_stays_in_its_markdown_cell(sessions: Sessions, text: str) -> None:
+    sessions.adopted(text, NOW, path=text, status=text, request_id=text)
+    write(sessions.store, sessions.root)
+    (line,) = markdown_rows(sessions)
+    cells = line[2:-2].split(" | ")
+    assert (cells[0], cells[1], cells[9]) == (markdown_cell(text),) * 3
+    assert cells[12] == markdown_cell(f"{sessions.root}/{text}")
+
+
+def test_markdown_has_the_head_and_a_line_each(sessions: Sessions) -> None:
+    one_of_each(sessions)
+    mark = write(sessions.store, sessions.root)
+    text = (sessions.root / MARKDOWN).read_text()
+    assert (f"- ledger_hash: {mark.hash}\n" in text, len(markdown_rows(sessions))) == (True, 10)
+
+
+def test_an_empty_ledger_gives_empty_exports(sessions: Sessions) -> None:
+    write(sessions.store, sessions.root)
+    document = as_json(sessions.root)
+    assert (document["generated_at"], document["ledger_hash"], document["sessions"]) == (
+        None,
+        GENESIS_HASH,
+        [],
+    )
+    assert as_csv(sessions) == []
+
+
+def test_more_rows_than_are_held_at_once_all_come_out(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_ROWS_AT_A_TIME", 3)
+    one_of_each(sessions)
+    write(sessions.store, sessions.root)
+    assert (len(as_json(sessions.root)["sessions"]), len(as_csv(sessions))) == (10, 10)
+
+
+def test_the_same_ledger_gives_the_same_bytes(sessions: Sessions) -> None:
+    one_of_each(sessions)
+    write(sessions.store, sessions.root)
+    first = [(sessions.root / name).read_bytes() for name in NAMES]
+    write(sessions.store, sessions.root)
+    assert [(sessions.root / name).read_bytes() for name in NAMES] == first
+
+
+def test_exports_that_show_the_ledger_are_not_written_again(sessions: Sessions) -> None:
+    sessions.success(ONE, ago(hours=1))
+    assert [refresh(sessions.store, sessions.root) for _ in range(2)] == [True, False]
+
+
+def test_exports_that_are_behind_are_written(sessions: Sessions) -> None:
+    sessions.success(ONE, ago(hours=1))
+    refresh(sessions.store, sessions.root)
+    sessions.proved(ONE, NOW)
+    assert refresh(sessions.store, sessions.root)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_export_is_written(sessions: Sessions, name: str) -> None:
+    refresh(sessions.store, sessions.root)
+    (sessions.root / name).unlink()
+    assert refresh(sessions.store, sessions.root)
+
+
+def test_an_empty_ledgers_exports_are_not_written_again(sessions: Sessions) -> None:
+    assert [refresh(sessions.store, sessions.root) for _ in range(2)] == [True, False]
+
+
+def test_exports_of_another_ledger_are_replaced(sessions: Sessions, tmp_path: Path) -> None:
+    with Sessions(tmp_path / "other") as other:
+        one_of_each(other)
+        write(other.store, sessions.root)
+    sessions.success(ONE, ago(hours=1))
+    assert refresh(sessions.store, sessions.root)
+    assert len(as_json(sessions.root)["sessions"]) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 100])
+def test_an_export_that_cannot_be_read_is_replaced(sessions: Sessions, content: bytes) -> None:
+    refresh(sessions.store, sessions.root)
+    (sessions.root / JSON).write_bytes(content)
+    assert shown(sessions.root) is None
+    assert refresh(sessions.store, sessions.root)
+
+
+def test_exports_that_cannot_be_written_are_warned_about_or_an_error() -> None:
+    with unprivileged_root() as outer:
+        outer.chmod(0o777)
+        root = outer / "root"
+        with as_ordinary_user(), Sessions(root) as sessions:
+            write(sessions.store, root)
+            sessions.success(ONE, ago(hours=1))
+            before = (root / JSON).read_bytes()
+            root.chmod(0o555)
+            said: list[str] = []
+            assert refresh(sessions.store, root, warn=said.append) is False
+            with pytest.raises(QuantlabError, match="can't be written"):
+                refresh(sessions.store, root)
+            root.chmod(0o755)
+            assert (said[0].startswith("WARNING: "), (root / JSON).read_bytes()) == (True, before)
+
+
+def test_an_export_that_may_not_be_read_is_replaced() -> None:
+    with unprivileged_root() as root:
+        root.chmod(0o777)
+        with as_ordinary_user(), Sessions(root) as sessions:
+            write(sessions.store, root)
+            (root / JSON).chmod(0)
+            assert refresh(sessions.store, root)
+
+
+def test_in_a_shared_ledger_a_root_exports_its_own_sessions(tmp_path: Path) -> None:
+    with Sessions(tmp_path / "ledgers") as sessions:
+        root = tmp_path / "root"
+        root.mkdir()
+        home = shared_home(sessions.location, root)
+        sessions.adopted("mine", NOW, path="mine", **home)
+        sessions.adopted("theirs", NOW, path="theirs", **home | {"root": "/elsewhere"})
+        write(sessions.store, root)
+    document = as_json(root)
+    assert (document["n_sessions"], [row["session_id"] for row in document["sessions"]]) == (1, ["mine"])
+
+
+def end_one(root: Path, number: int, gate: Any, written: Any) -> None:
+    """End a session in a process of its own, at the same moment as the others."""
+    with open_store(locate(root, None)) as store:
+        sessions = Sessions.__new__(Sessions)
+        sessions.root, sessions.store = root, store
+        sessions.recorder, sessions._versions = Recorder(store), {}
+        sessions.started(f"s{number:03}", NOW)
+        gate.wait()
+        sessions.failed(f"s{number:03}", NOW)
+        if refresh(store, root):
+            with written.get_lock():
+                written.value += 1
+
+
+def test_of_sessions_that_end_at_once_few_write_and_the_last_shows_all(sessions: Sessions) -> None:
+    context = multiprocessing.get_context("fork")
+    gate, written = context.Barrier(12), context.Value("i", 0)
+    processes = [
+        context.Process(target=end_one, args=(sessions.root, number, gate, written)) for number in range(12)
+    ]
+    sessions.store.close()
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    document = as_json(sessions.root)
+    assert [row["status"] for row in document["sessions"]] == ["failed"] * 12
+    assert (document["ledger_sequence"], written.value < 12) == (24, True)
+
+
+def test_exports_are_whole_at_every_read(sessions: Sessions) -> None:
+    write(sessions.store, sessions.root)
+    stop = threading.Event()
+    torn: list[str] = []
+
+    def watch() -> None:
+        while not stop.is_set():
+            text = (sessions.root / JSON).read_text()
+            document = json.loads(text)
+            if len(document["sessions"]) != document["n_sessions"]:
+                torn.append(text)
+
+    reader = threading.Thread(target=watch)
+    reader.start()
+    for number in range(30):
+        sessions.adopted(f"s{number}", NOW, path=f"s{number}")
+        write(sessions.store, sessions.root)
+    stop.set()
+    reader.join()
+    assert torn == []
+
+
+def test_memory_stays_flat_however_many_rows(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+from quantlab.exports.index import write
+from quantlab.store.engine import open_store
+from quantlab.store.location import locate
+root = Path(sys.argv[1])
+with open_store(locate(root, None)) as store:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    write(store, root)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    with Sessions(tmp_path) as sessions:
+        sessions.success(ONE, ago(hours=1))
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    names = [row[1] for row in connection.execute("PRAGMA table_info(paper_sessions)")]
+    others = ", ".join(name for name in names if name not in ("session_id", "promotion_ready"))
+    connection.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) "
+        f"INSERT INTO paper_sessions (session_id, {others}) SELECT 's' || i, {others} FROM paper_sessions, n"
+    )
+    connection.commit()
+    connection.close()
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(answer.stdout) < 60 * 1024
+    assert as_json(tmp_path)["n_sessions"] == 50_001

@@ -1,0 +1,83 @@
+"""The signal file (contract 10)."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flow_program import PAPER, said, signals_in
+
+from quantlab.exports.signals import COMPLETED, FAILED, STARTED, SignalFile
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_a_line_has_the_contracts_fields(tmp_path: Path) -> None:
+    SignalFile(tmp_path / "s", "r", print).emit(STARTED, at=AT)
+    assert signals_in(tmp_path / "s") == [
+        {
+            "schema_version": "1.0",
+            "event": "SESSION_STARTED",
+            "status": "running",
+            "mode": "run",
+            "request_id": "r",
+            "timestamp": "2026-01-02T03:04:05.000000+00:00",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "status"), [(STARTED, "running"), (COMPLETED, "success"), (FAILED, "error")]
+)
+def test_each_event_has_its_status(tmp_path: Path, event: str, status: str) -> None:
+    SignalFile(tmp_path / "s", None, print).emit(event, at=AT)
+    assert signals_in(tmp_path / "s")[0]["status"] == status
+
+
+def test_lines_are_appended_and_folders_are_made(tmp_path: Path) -> None:
+    signals = SignalFile(tmp_path / "a" / "b" / "s", "r", print)
+    signals.emit(STARTED, at=AT)
+    signals.emit(FAILED, at=AT, exit_code=3, error_type="DataError", message="ä\nb")
+    assert [line["event"] for line in signals_in(tmp_path / "a" / "b" / "s")] == [STARTED, FAILED]
+    assert signals_in(tmp_path / "a" / "b" / "s")[1]["message"] == "ä\nb"
+
+
+def test_without_a_file_nothing_is_written(tmp_path: Path) -> None:
+    SignalFile(None, "r", pytest.fail).emit(STARTED, at=AT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_a_warning() -> None:
+    warnings: list[str] = []
+    SignalFile(Path("/dev/full"), "r", warnings.append).emit(STARTED, at=AT)
+    assert "can't be written (No space left on device); the session goes on" in warnings[0]
+
+
+def test_a_line_that_was_written_in_part_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(os, "write", lambda *_: 1)
+    SignalFile(tmp_path / "s", "r", warnings.append).emit(STARTED, at=AT)
+    assert "only a part of the line" in warnings[0]
+
+
+def test_a_pipe_that_nobody_reads_is_a_warning(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    warnings: list[str] = []
+    SignalFile(tmp_path / "pipe", "r", warnings.append).emit(STARTED, at=AT)
+    assert len(warnings) == 1
+
+
+def test_an_unwritable_file_does_not_stop_the_session(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = said(tmp_path, *PAPER, "--signal-file", "file/signals.jsonl")
+    assert done.code == 0
+    assert done.err.count("WARNING: the signal file file/signals.jsonl can't be written") == 2
+
+
+def test_a_line_is_strict_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        SignalFile(tmp_path / "s", "r", print).emit(COMPLETED, at=AT, summary={"x": float("nan")})
