@@ -1,0 +1,112 @@
+"""What is known of all research runs, read off their folders; `runs_index.*` can be deleted and re-made."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from quantlab.exports.files import json_bytes, write_whole
+from quantlab.exports.names import CONFIG, METADATA_COPY
+from quantlab.store.lock import file_lock
+from quantlab.text import csv_cell, markdown_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+CSV, JSON, MARKDOWN = "runs_index.csv", "runs_index.json", "runs_index.md"
+FIGURES = ("total_return", "sharpe_simple", "max_drawdown", "trades", "win_rate")
+_FROM_METADATA = (
+    "run_id",
+    "status",
+    "created_at",
+    "finished_at",
+    "request_id",
+    "config_hash",
+    "result_digest",
+)
+_FROM_CONFIG = ("ticker", "start", "end", "interval", "prices")
+COLUMNS = (*_FROM_METADATA, *_FROM_CONFIG, *FIGURES, "path")
+
+Run = dict[str, Any]
+
+
+def read_runs(root: Path) -> tuple[list[Run], list[str]]:
+    """Return every run below a root, by run id, and the names of files that could not be read."""
+    runs, unreadable = [], []
+    for folder in sorted(one for one in root.iterdir() if one.is_dir()):
+        if (folder / METADATA_COPY).is_file():
+            run, bad = read_run(folder)
+            runs.append(run)
+            unreadable += bad
+    return sorted(runs, key=lambda run: str(run["run_id"])), unreadable
+
+
+def read_run(folder: Path) -> tuple[Run, list[str]]:
+    """Return one run as its folder tells it, unknown fields None, and the files that could not be read."""
+    unreadable: list[str] = []
+    metadata = _read(folder / METADATA_COPY, unreadable)
+    config = _read(folder / CONFIG, unreadable)
+    summary = metadata.get("summary") if isinstance(metadata.get("summary"), dict) else {}
+    run: Run = {name: metadata.get(name) for name in _FROM_METADATA}
+    run |= {name: config.get(name) for name in _FROM_CONFIG}
+    run |= {name: (summary or {}).get(name) for name in FIGURES}
+    run["run_id"] = run["run_id"] or folder.name
+    run["path"] = str(folder.absolute())
+    return run, unreadable
+
+
+def refresh(root: Path) -> None:
+    """Write runs_index.csv, .json and .md anew, each whole; runs that end at once take turns.
+
+    Raises:
+        QuantlabError: a file can't be written.
+    """
+    with file_lock(root / ".runs_index.lock"):
+        runs, _unreadable = read_runs(root)
+        document = {
+            "generated_at": max((str(run["finished_at"] or run["created_at"]) for run in runs), default=None),
+            "root_dir": str(root.absolute()),
+            "n_runs": len(runs),
+            "runs": runs,
+        }
+        write_whole(root / JSON, json_bytes(document))
+        write_whole(root / CSV, as_csv(runs).encode())
+        write_whole(root / MARKDOWN, _as_markdown(runs).encode())
+
+
+def as_csv(runs: Iterable[Run]) -> str:
+    """Return runs as CSV, cells safe for spreadsheets."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(run[name]) for name in COLUMNS] for run in runs)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return csv_cell(value) if isinstance(value, str) else value
+
+
+def _as_markdown(runs: Iterable[Run]) -> str:
+    head = f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}\n"
+    rows = (
+        f"| {' | '.join(markdown_cell('' if run[name] is None else str(run[name])) for name in COLUMNS)} |\n"
+        for run in runs
+    )
+    return f"# Research runs\n\n{head}{''.join(rows)}"
+
+
+def _read(path: Path, unreadable: list[str]) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict):
+        return document
+    unreadable.append(str(path))
+    return {}

@@ -1,0 +1,177 @@
+"""Files that are behind their ledger after a crash are made anew from the events."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from quantlab import ledger
+from quantlab.errors import QuantlabError
+from quantlab.exports.files import remove_leftovers, write_whole
+from quantlab.sessions.adoption import shared_home
+from quantlab.sessions.comparing import Known
+from quantlab.sessions.folders import ARTIFACTS_FOLDER, look
+from quantlab.sessions.process import is_alive
+from quantlab.sessions.recorder import Recorder
+from quantlab.store.schema import paper_sessions, pending_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from quantlab.store.engine import Store
+
+Place = dict[str, Any]
+"""A session's row, as far as its folder and process go."""
+
+_row = paper_sessions.c
+PLACE_COLUMNS = (
+    _row.session_id,
+    _row.path,
+    _row.origin,
+    _row.status,
+    _row.ended,
+    _row.vanished_at,
+    _row.host,
+    _row.pid,
+    _row.process,
+    _row.last_version,
+)
+_IDS_AT_A_TIME = 500
+
+
+def heal(store: Store, root: Path, *, say: Callable[[str], None]) -> dict[str, list[str]]:
+    """Make the files anew of sessions that ended, or whose process died, before they were written.
+
+    Edits are left for `reconcile` to record, and so is a folder that was already seen to be gone. A folder that can't
+    be written is named, and healed by a later command.
+
+    Returns:
+        The files that were made, by session id.
+    """
+    healed: dict[str, list[str]] = {}
+    for place in _places(store, root, pending=True):
+        if not place["ended"] and is_worked_on(place):
+            continue
+        try:
+            made = _heal_one(store, root, place)
+        except QuantlabError as error:
+            say(f"WARNING: {place['session_id']}: {error}")
+            continue
+        if made:
+            healed[place["session_id"]] = made
+        if place["ended"]:
+            Recorder(store).files_written(place["session_id"])
+    return healed
+
+
+def remake_files(
+    store: Store,
+    root: Path,
+    session_ids: Sequence[str] | None = None,
+    *,
+    say: Callable[[str], None] = lambda _line: None,
+) -> dict[str, list[str]]:
+    """Make every file anew that the ledger can make and that is missing or behind, of some sessions or of all.
+
+    Sessions whose process may live are left to it, and folders that vanished are not brought back.
+
+    Returns:
+        The files that were made, by session id.
+    """
+    made: dict[str, list[str]] = {}
+    for place in _places(store, root, session_ids=session_ids):
+        folder = folder_of(root, place)
+        if folder is None or not folder.is_dir() or (not place["ended"] and is_worked_on(place)):
+            continue
+        try:
+            files = _heal_one(store, root, place)
+        except QuantlabError as error:
+            say(f"WARNING: {place['session_id']}: {error}")
+            continue
+        if files:
+            made[place["session_id"]] = files
+    return made
+
+
+def places_of(store: Store, root: Path) -> list[Place]:
+    """Return where every session of a root is supposed to be, by session id."""
+    return list(_places(store, root))
+
+
+def is_worked_on(place: Place) -> bool:
+    """Tell whether a process may still be at work on a session that has not ended.
+
+    On another host that can't be told, so it may. Sessions that were adopted belong to no process of this program
+    unless their files name one.
+    """
+    alive = is_alive(place["host"], place["pid"], place["process"])
+    return alive is True or (alive is None and place["origin"] == "session")
+
+
+def folder_of(root: Path, place: Place) -> Path | None:
+    """Return a session's folder; None where the ledger names one that is not right inside the root."""
+    parts = PurePosixPath(place["path"]).parts
+    if len(parts) != 1 or parts[0] in ("..", "/") or "\x00" in place["path"]:
+        return None
+    return root / parts[0]
+
+
+def behind(known: Known, folder: Path, root: Path) -> list[str]:
+    """Return the names of the files that the ledger can make and that are missing, or as they were earlier."""
+    names = []
+    for name in known.made:
+        seen = look(str(folder), name, str(root))
+        if not known.is_current(name, seen) and known.is_behind(name, seen):
+            names.append(name)
+    return names
+
+
+def write_files(folder: Path, made: Mapping[str, bytes], names: Iterable[str]) -> None:
+    """Write some of the files that a session's events make, each whole.
+
+    Raises:
+        QuantlabError: one can't be written.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise QuantlabError(f"{folder} can't be made: {error.strerror or error}.") from error
+    remove_leftovers(folder)
+    for name in names:
+        write_whole(folder / name, made[name])
+
+
+def _heal_one(store: Store, root: Path, place: Place) -> list[str]:
+    folder = folder_of(root, place)
+    gone = place["vanished_at"] is not None or not root.is_dir()
+    if folder is None or gone or not (place["ended"] or folder.is_dir()):
+        return []
+    remove_leftovers(folder)
+    remove_leftovers(folder / ARTIFACTS_FOLDER)
+    with store.read() as connection:
+        known = Known(ledger.read_session(connection, place["session_id"]))
+    names = behind(known, folder, root)
+    if names:
+        write_files(folder, known.made, names)
+    return names
+
+
+def _places(
+    store: Store, root: Path, *, pending: bool = False, session_ids: Sequence[str] | None = None
+) -> list[Place]:
+    query = sa.select(*PLACE_COLUMNS).order_by(_row.session_id)
+    if pending:
+        query = query.join(pending_files, pending_files.c.session_id == _row.session_id)
+    for name, value in shared_home(store.location, root).items():
+        query = query.where(_row[name] == value)
+    with store.read() as connection:
+        if session_ids is None:
+            return [dict(one) for one in connection.execute(query).mappings()]
+        found: list[Place] = []
+        for start in range(0, len(session_ids), _IDS_AT_A_TIME):
+            some = query.where(_row.session_id.in_(session_ids[start : start + _IDS_AT_A_TIME]))
+            found += [dict(one) for one in connection.execute(some).mappings()]
+        return found

@@ -1,0 +1,188 @@
+"""Keeping a ledger: verify, rebuild, export, import, whichever engine holds it."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from quantlab import projections, transfer, verification
+from quantlab.errors import LedgerDamagedError
+from quantlab.ledger import Head, read_head
+from quantlab.sessions import healing, remaking
+from quantlab.signing import signature
+from quantlab.store import migrate
+from quantlab.verification import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import IO
+
+    from quantlab.sessions.witness import Witness
+    from quantlab.store.engine import Store
+
+    Progress = Callable[[int], None]
+
+
+def _silent(_count: int) -> None:
+    """Report no progress."""
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification looked at, and what does not hold.
+
+    Attributes:
+        checked: A line for each check, in order: its name, and how much it looked at.
+        faults: Empty where all holds.
+    """
+
+    ledger_id: str
+    head: Head
+    checked: list[tuple[str, str]]
+    faults: list[Fault]
+
+    @property
+    def first_bad_sequence(self) -> int | None:
+        """The lowest sequence that a fault names."""
+        return min((fault.sequence for fault in self.faults if fault.sequence is not None), default=None)
+
+    def as_document(self, where: str) -> dict[str, Any]:
+        """Return the findings for machines."""
+        return {
+            "ledger": where,
+            "ledger_id": self.ledger_id,
+            "sequence": self.head.sequence,
+            "hash": self.head.hash,
+            "holds": not self.faults,
+            "first_bad_sequence": self.first_bad_sequence,
+            "checked": dict(self.checked),
+            "faults": [msgspec.structs.asdict(fault) for fault in self.faults],
+        }
+
+
+def verify(store: Store, witnesses: Iterable[Witness] = (), progress: Progress = _silent) -> Findings:
+    """Check all that can be checked of a ledger, in one snapshot; nothing is changed.
+
+    Args:
+        store: The ledger.
+        witnesses: What the ledger once said of itself (earlier heads and exports), to be held against it.
+        progress: Called with the number of events that a pass has seen.
+    """
+    with store.read() as connection:
+        header = transfer.read_header(connection)
+        head = Head(header.sequence, header.hash)
+        integrity = verification.check_integrity(connection)
+        guards = verification.check_guards(connection)
+        chain = verification.check_chain(connection, progress)
+        lifecycles = verification.Lifecycles(progress)
+        projection = _projection_fault(connection, lifecycles)
+        against = [fault for witness in witnesses for fault in witness.faults(connection, header)]
+    faults = [
+        *integrity,
+        *guards,
+        chain.fault,
+        verification.check_head(chain, head),
+        lifecycles.fault,
+        projection,
+    ]
+    checked = [
+        ("integrity", "SQLite's pages and indexes" if store.location.is_sqlite else "left to the server"),
+        ("guards", "triggers and views"),
+        (
+            "chain",
+            f"{chain.head.sequence} events hashed as stored, up to {chain.head.sequence}:{chain.head.hash}",
+        ),
+        ("head", f"{head.sequence}:{head.hash}"),
+        ("sessions", f"{lifecycles.sessions} sessions of {lifecycles.events} events: versions, births, ends"),
+        ("projection", f"{lifecycles.sessions} rows and their counts against the fold of the events"),
+        *(("against", witness.told) for witness in witnesses),
+    ]
+    found = [*(fault for fault in faults if fault is not None), *against]
+    return Findings(ledger_id=header.ledger_id, head=head, checked=checked, faults=found)
+
+
+def require_sound(store: Store, what: str) -> Findings:
+    """Verify a copy.
+
+    Raises:
+        LedgerDamagedError: something does not hold.
+    """
+    findings = verify(store)
+    if findings.faults:
+        raise LedgerDamagedError(
+            f"{what} does not verify: {findings.faults[0].what}. Nothing was put in its place."
+        )
+    return findings
+
+
+def rebuild(store: Store, progress: Progress = _silent) -> int:
+    """Make guards, views and projection anew from the events, in one transaction; returns the sessions."""
+    with store.write() as connection:
+        migrate.replace_guards_and_views(connection)
+        return projections.rebuild(connection, progress)
+
+
+def remake_files(store: Store, say: Callable[[str], None]) -> int | None:
+    """Write the sessions' files anew that are missing or behind, and return how many.
+
+    Documents come from the events alone; tables, charts and reports by running a session again on its kept prices.
+    None where the ledger is not asked for by its root: it does not know where the files are then.
+    """
+    root = store.location.root
+    if root is None:
+        return None
+    made = healing.remake_files(store, root, say=say)
+    results = remaking.remake_result_files(store, root, say=say)
+    return sum(len(files) for files in made.values()) + results
+
+
+def read_head_document(store: Store, key: bytes | None) -> dict[str, Any]:
+    """Return the head as it is kept elsewhere, signed where there is a key."""
+    with store.read() as connection:
+        document = {
+            "ledger_id": transfer.ledger_id(connection),
+            **msgspec.structs.asdict(read_head(connection)),
+        }
+    if key is None:
+        return document
+    return {**document, "signature": signature(key, *document.values())}
+
+
+def export(store: Store, progress: Progress = _silent) -> Iterator[bytes]:
+    """Yield a ledger as JSON Lines, from one snapshot."""
+    with store.read() as connection:
+        yield from transfer.export_lines(connection, progress)
+
+
+def import_export(
+    store: Store, lines: IO[bytes], where: str, progress: Progress = _silent
+) -> tuple[int, Head]:
+    """Bring an export into a ledger and project it, in one transaction; returns the events added and the head.
+
+    Raises:
+        ConfigError: it is no export, or the ledger holds something else.
+        LedgerDamagedError: the export is not whole, or its chain does not hold.
+    """
+    header = transfer.parse_header(lines.readline(), where)
+    with store.write() as connection:
+        recorded = transfer.parse_events(lines, header, where)
+        added = transfer.import_events(connection, header, recorded, progress)
+        projections.rebuild(connection)
+        return added, read_head(connection)
+
+
+def _projection_fault(connection: sa.Connection, lifecycles: verification.Lifecycles) -> Fault | None:
+    try:
+        first = next(iter(projections.differences(connection, lifecycles.watch)), None)
+    except (sqlite3.DatabaseError, sa.exc.DBAPIError) as error:
+        return Fault("projection", f"can't be compared ({error})")
+    except (LookupError, TypeError, ValueError, msgspec.MsgspecError) as error:
+        return Fault(
+            "projection", f"can't be compared: an event can't be folded ({type(error).__name__}: {error})"
+        )
+    if first is None:
+        return None
+    what = f"{first.session_id}, column {first.column}: {first.stored!r} is stored, the events make {first.expected!r}"
+    return Fault("projection", f"{what}; 'quantlab ledger rebuild' makes it anew")

@@ -1,0 +1,100 @@
+"""`prove`: run again from what was kept, and remade files."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import flow_program as program
+import pytest
+from flow_program import PAPER, document, said, session_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quantlab.trading.results import Simulation
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("proving")
+    assert said(where, *PAPER, "--save_price_plot").code == 0
+    source = session_of(where) / "artifacts" / "prices.csv"
+    again = tmp_path_factory.mktemp("file")
+    assert said(again, *PAPER[:-2], str(source), "--paper", "--save_price_plot").code == 0
+    return again
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    shutil.copytree(original / "outputs", tmp_path / "outputs")
+    return tmp_path
+
+
+def test_a_session_is_identical_to_itself(folder: Path) -> None:
+    done = said(folder, "paper-sessions", "prove", str(session_of(folder)))
+    assert (done.code, done.err) == (0, "")
+    assert f"{session_of(folder).name}: identical" in done.out
+    assert "equal to the last digit" in done.out
+    assert program.kinds_of(folder)[-1] == "proved"
+
+
+def test_prices_that_were_edited_make_it_impossible(folder: Path) -> None:
+    prices = session_of(folder) / "artifacts" / "prices.csv"
+    prices.write_bytes(prices.read_bytes().replace(b"1", b"2", 5))
+    done = said(folder, "--paper-sessions-prove", str(session_of(folder)))
+    assert done.code == 1
+    assert "impossible" in done.out
+    assert "is not what the session ran on" in done.out
+
+
+def test_prices_that_are_gone_make_it_impossible(folder: Path) -> None:
+    (session_of(folder) / "artifacts" / "prices.csv").unlink()
+    done = said(folder, "--paper-sessions-prove", str(session_of(folder)))
+    assert done.code == 1
+    assert "impossible" in done.out
+
+
+def test_an_engine_that_counts_otherwise_is_found_out_at_its_bar(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from quantlab.research import rerun as module
+    from quantlab.trading.simulation import Replay
+
+    class Odd(Replay):
+        def result(self) -> Simulation:
+            made = super().result()
+            equity = made.equity.copy()
+            equity[200:] += 0.5
+            return replace(made, equity=equity)
+
+    monkeypatch.setattr(module, "Replay", Odd)
+    done = said(folder, "--paper-sessions-prove", str(session_of(folder)))
+    assert done.code == 1
+    assert "different" in done.out
+    assert "first difference at bar 200" in done.out
+    assert "field equity" in done.out
+
+
+def test_a_failed_session_has_nothing_to_prove(tmp_path: Path) -> None:
+    assert said(tmp_path, "--paper", "--prices", "nowhere.csv").code == 3
+    done = said(tmp_path, "--paper-sessions-prove", str(session_of(tmp_path)))
+    assert done.code == 1
+    assert "can't be run again" in done.error
+
+
+def test_a_folder_that_is_no_session_is_refused(tmp_path: Path) -> None:
+    done = said(tmp_path, "--paper-sessions-prove", "nowhere")
+    assert done.code == 2
+    assert "No session at nowhere" in done.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_synthetic_prices_that_are_gone_come_again(tmp_path: Path) -> None:
+    assert said(tmp_path, *PAPER).code == 0
+    (session_of(tmp_path) / "artifacts" / "prices.csv").unlink()
+    done = said(tmp_path, "--paper-sessions-prove", str(session_of(tmp_path)))
+    assert done.code == 0, done.out
+    assert document(session_of(tmp_path) / "session_status.json")["status"] == "success"

@@ -1,0 +1,90 @@
+"""Result files made anew: the same bytes, or a refusal that leaves the old ones alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from flow_program import PAPER, SYNTHETIC, document, root_of, run_of, said, session_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("remaking")
+    assert said(where, *PAPER, "--save_price_plot").code == 0
+    assert said(where, *SYNTHETIC, "--save_price_plot").code == 0
+    return where
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    shutil.copytree(original / "outputs", tmp_path / "outputs")
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+def test_every_file_of_a_session_comes_back_byte_for_byte(folder: Path) -> None:
+    session = session_of(folder)
+    before = contents(session)
+    shutil.rmtree(session)
+    (session / "artifacts").mkdir(parents=True)
+    assert said(folder, "--report", str(session)).code == 0
+    assert contents(session) == before
+
+
+def test_every_result_file_of_a_run_comes_back_byte_for_byte(folder: Path) -> None:
+    run = run_of(folder)
+    before = contents(run)
+    (run / "run_report.md").unlink()
+    (run / "artifacts" / "equity.png").unlink()
+    assert said(folder, "--report", str(run)).code == 0
+    assert contents(run) == before
+
+
+def test_prices_that_were_edited_leave_a_run_alone(folder: Path) -> None:
+    run = run_of(folder)
+    prices = run / "artifacts" / "prices.csv"
+    prices.write_bytes(prices.read_bytes() + b"x")
+    before = contents(run)
+    done = said(folder, "--report", str(run))
+    assert done.code == 3
+    assert "is not what the session ran on" in done.error
+    assert contents(run) == before
+
+
+def test_another_result_leaves_a_run_alone(folder: Path) -> None:
+    run = run_of(folder)
+    metadata = document(run / "metadata.json") | {"result_digest": "0" * 64}
+    (run / "metadata.json").write_text(json.dumps(metadata))
+    done = said(folder, "--report", str(run))
+    assert done.code == 3
+    assert "gives another result today" in done.error
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_run_that_cannot_be_read_is_named(folder: Path, text: str) -> None:
+    (run_of(folder) / "metadata.json").write_text(text)
+    done = said(folder, "--report", str(run_of(folder)))
+    assert done.code == 2
+    assert "metadata.json" in done.error
+
+
+def test_a_failed_run_has_no_report(tmp_path: Path) -> None:
+    assert said(tmp_path, "--prices", "nowhere.csv").code == 3
+    done = said(tmp_path, "--report", str(run_of(tmp_path)))
+    assert done.code == 1
+    assert "did not succeed" in done.error
+
+
+def test_a_session_that_the_ledger_does_not_know_is_named(folder: Path) -> None:
+    done = said(folder, "--report", str(root_of(folder) / "20200101_000000_paper_000000000000"))
+    assert done.code == 2
+    assert "is no folder" in done.error
