@@ -1,0 +1,6 @@
+"""`python -m quantlab` is `quantlab`."""
+
+from quantlab.cli import entry
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,135 @@
+"""How a command is told which ledger to ask, and how it opens it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from quantlab.cli.output import printable
+from quantlab.clock import utc_now
+from quantlab.errors import ConfigError
+from quantlab.queries.rows import unknown_status_sessions, unreadable_files
+from quantlab.store.location import Location, is_url, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from quantlab.store.reader import Reader
+
+MOST_NAMED = 200
+"""How many troubled sessions are named on stderr; the surfaces themselves have them all."""
+
+
+class WholeNumber(click.ParamType[int]):
+    """A positive whole number, in plain digits."""
+
+    name = "integer"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; anything else is a usage error."""
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(r"[0-9]{1,9}", str(value)) or int(value) == 0:
+            self.fail(f"{value!r}; expected a positive whole number of {self.what}.", param, ctx)
+        return int(value)
+
+
+def of_root(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command its ROOT argument and the option --ledger."""
+    return click.argument("root", required=False)(with_ledger(command))
+
+
+def with_ledger(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option --ledger."""
+    return click.option(
+        "--ledger",
+        metavar="URL",
+        envvar="QUANTLAB_LEDGER",
+        help="The ledger to ask, where it is not the root's own (also QUANTLAB_LEDGER).",
+    )(command)
+
+
+def with_format(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the option --format; the first one named is its default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How the answer is written.",
+    )
+
+
+def find(root: str | None, ledger: str | None) -> Location:
+    """Return the ledger that a command's ROOT and --ledger name.
+
+    Raises:
+        ConfigError: neither names one, or both do.
+    """
+    if root is None:
+        if ledger is None:
+            raise ConfigError(
+                "ROOT is missing; expected a folder of paper sessions, such as outputs/paper_sessions, or a ledger URL."
+            )
+        return locate(None, ledger)
+    if not root.strip():
+        raise ConfigError("ROOT is empty; expected a folder of paper sessions (is a shell variable unset?).")
+    if not is_url(root):
+        return locate(Path(root), ledger)
+    if _given_by_hand("ledger"):
+        raise ConfigError("ROOT is a ledger URL and --ledger names another; expected one of them.")
+    return locate(None, root)
+
+
+@contextmanager
+def asking(location: Location) -> Iterator[tuple[Reader, datetime]]:
+    """Open a root for a question; yields its reader and the time of the question.
+
+    Raises:
+        ConfigError: there is no such folder.
+        LedgerError: its ledger can't be read.
+    """
+    from quantlab.sessions.roots import open_root
+
+    now = utc_now()
+    with open_root(location, now=now, say=say) as reader:
+        if reader.in_memory:
+            say(f"NOTE: {location} can't be written; this answer comes from a copy in memory.")
+        yield reader, now
+
+
+def say(line: str) -> None:
+    """Tell the operator something that is not the answer."""
+    click.echo(printable(line), err=True)
+
+
+def name_troubles(reader: Reader) -> None:
+    """Name on stderr what the answer alone might hide: files that can't be read, statuses that nobody knows."""
+    lines = [
+        f"WARNING: {row['session_id']}: can't be read: {', '.join(row['files'])}"
+        for row in unreadable_files(reader)
+    ]
+    lines += [
+        f"WARNING: {row['session_id']}: unknown status {row['status']!r}"
+        for row in unknown_status_sessions(reader)
+    ]
+    for line in lines[:MOST_NAMED]:
+        say(line)
+    if len(lines) > MOST_NAMED:
+        say(f"WARNING: and {len(lines) - MOST_NAMED} more of these.")
+
+
+def _given_by_hand(name: str) -> bool:
+    context = click.get_current_context(silent=True)
+    return (
+        context is not None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    )

@@ -1,0 +1,70 @@
+"""Which session a SESSION_DIR means: a folder, the place of a folder that is gone, or an id in a shared ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from quantlab.errors import ConfigError
+from quantlab.exports.names import METADATA, REPORT, SESSION_MARKERS, STATUS
+from quantlab.store.location import LEDGER_FILE, Location, is_url, locate
+
+_MOST_BYTES = 32 * 1024 * 1024
+
+
+def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:
+    """Return the ledger to ask and the id of the session.
+
+    Raises:
+        ConfigError: it can't be a session; the message says what was expected.
+    """
+    if not session_dir.strip():
+        raise ConfigError("SESSION_DIR is empty; expected a session's folder (is a shell variable unset?).")
+    if is_url(session_dir):
+        raise ConfigError(
+            "SESSION_DIR is a URL; expected a session's folder, or its id together with --ledger URL."
+        )
+    folder = Path(os.path.abspath(session_dir))  # noqa: PTH100 - links stay as they were named
+    if folder.is_file():
+        raise ConfigError(f"{session_dir} is a file; expected a session's folder.")
+    if ledger is not None:
+        return locate(folder.parent if folder.is_dir() else None, ledger), _id_of(folder)
+    location = locate(folder.parent, None)
+    if not is_session(folder) and not (folder.parent / LEDGER_FILE).exists():
+        raise ConfigError(
+            f"No session at {session_dir}; expected a folder with one of {', '.join(SESSION_MARKERS)}. "
+            f"'quantlab paper-sessions list {_parent_of(session_dir)}' names the sessions there."
+        )
+    return location, _id_of(folder)
+
+
+def is_session(folder: Path) -> bool:
+    """Tell whether a folder is a session's."""
+    return any((folder / name).is_file() for name in SESSION_MARKERS)
+
+
+def _id_of(folder: Path) -> str:
+    """Return the id that the folder's own files give, else its name: a folder may have been renamed."""
+    for name in (METADATA, STATUS):
+        given = _read(folder / name).get("session_id")
+        if isinstance(given, str) and given:
+            return given
+    header = _read(folder / REPORT).get("header")
+    given = header.get("run_id") if isinstance(header, dict) else None
+    return given if isinstance(given, str) and given else folder.name
+
+
+def _read(path: Path) -> dict[str, object]:
+    """Return the object in a file; empty where there is none that can be read (adoption names such files)."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return {}
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _parent_of(session_dir: str) -> str:
+    return os.path.dirname(session_dir.rstrip("/")) or "."  # noqa: PTH120 - as the operator spelled it

@@ -1,0 +1,154 @@
+"""The group of all commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from quantlab import __version__
+from quantlab.cli.spelling import COMMANDS, as_command, flags_of_commands
+from quantlab.errors import QuantlabError
+
+COULD_NOT_TELL = 3
+"""What a monitoring plugin exits with when it can't give an answer."""
+
+
+class Lazily(click.Group):
+    """A group whose commands are imported when they are called, and listed with no import at all."""
+
+    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, name = self.lazy[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if not self.lazy:
+            super().format_commands(ctx, formatter)
+            return
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.lazy.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        names = self.list_commands(ctx)
+        if name not in names and not name.startswith("-"):
+            import difflib  # only a mistake needs it
+
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(names)}."
+            raise click.UsageError(f"No such command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Lazily,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Each command also has a flag spelling, such as --paper-sessions-list ROOT; see docs/cli.md.",
+    lazy={
+        "run": ("quantlab.cli.run:run", "Run a strategy: a paper session with --paper, else a research run."),
+        "request": ("quantlab.cli.request:request", "Run what a JSON request asks for."),
+        "paper-sessions": (
+            "quantlab.cli.paper_sessions:paper_sessions",
+            "List, inspect, watch, export and close paper sessions.",
+        ),
+        "runs": ("quantlab.cli.runs:runs", "List and compare research runs."),
+        "ledger": ("quantlab.cli.ledger:ledger", "Verify, back up, move and rebuild a ledger."),
+        "check": ("quantlab.cli.check:check", "Tell whether this installation is fit to run."),
+    },
+)
+@click.version_option(__version__, prog_name="quantlab", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Paper sessions of trading strategies on an append-only event ledger."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line in either spelling; returns the exit code of contract 2 and never raises."""
+    stdout = sys.stdout
+    try:
+        words = as_command(arguments) or ["--help"]
+        answer = cli.main(args=words, prog_name="quantlab", standalone_mode=False)
+        sys.stdout.flush()
+    except (click.exceptions.Exit, SystemExit) as leaving:
+        if sys.stdout is not stdout:  # click met the broken pipe first: it wraps the stream and exits with 1
+            return _unread()
+        code = leaving.exit_code if isinstance(leaving, click.exceptions.Exit) else leaving.code
+        return code if isinstance(code, int) else 1
+    except BrokenPipeError:
+        return _unread()
+    except KeyboardInterrupt:
+        return _report(click.Abort(), arguments)
+    except Exception as error:  # noqa: BLE001 - the border: every error becomes one line and an exit code
+        return _report(error, arguments)
+    return answer if isinstance(answer, int) else 0
+
+
+def _unread() -> int:
+    """End well: the reader has what it wanted (`| head`), and Python must not complain once more at exit."""
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open until the process ends
+    return 0
+
+
+def _report(error: Exception, arguments: list[str]) -> int:
+    if os.environ.get("QUANTLAB_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    message, code = _explained(error, arguments)
+    click.echo(f"ERROR: {_one_line(message)}", err=True)
+    return COULD_NOT_TELL if "--exit-code" in arguments else code
+
+
+def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
+    if isinstance(error, QuantlabError):
+        return str(error), error.exit_code
+    if isinstance(error, click.Abort):
+        return "Interrupted.", 1
+    if isinstance(error, click.ClickException):
+        return _usage(error, arguments), 2
+    return (
+        f"Unexpected {type(error).__name__}: {error}. This is a defect of quantlab; "
+        "run again with QUANTLAB_TRACEBACK=1 and report what it prints.",
+        1,
+    )
+
+
+def _usage(error: click.ClickException, arguments: list[str]) -> str:
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        message = f"No such option {error.option_name!r}{_nearest(error.option_name, context, arguments)}"
+    closed = message if message.endswith((".", "?")) else f"{message}."
+    if context is not None:
+        return f"{closed} Try '{context.command_path} --help'."
+    word = arguments[0] if arguments and arguments[0] in COMMANDS else "run"
+    return f"{closed} Try 'quantlab {word} --help'."
+
+
+def _nearest(name: str, context: click.Context | None, arguments: list[str]) -> str:
+    """Name the option that was most likely meant; in the flag spelling it may be a command's flag."""
+    import difflib
+
+    known = [option for one in context.command.params for option in one.opts] if context is not None else []
+    if arguments[0] not in COMMANDS:
+        known += flags_of_commands()
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _one_line(message: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in message)

@@ -1,0 +1,114 @@
+"""`quantlab request JSON`, the machines' way to the same run (contract 9)."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from quantlab.cli.run import TEXT
+from quantlab.errors import ConfigError, QuantlabError
+
+MAX_BYTES = 1_000_000
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.argument("json_request", metavar="JSON")
+@click.option("--signal-file", type=TEXT, help="Append signals to this file, JSON Lines.")
+@click.option("--outdir", type=TEXT, help="Folder that everything is written below.")
+@click.option("--ledger", type=TEXT, envvar="QUANTLAB_LEDGER", help="URL of the ledger.")
+def request(json_request: str, **flags: str | None) -> None:
+    """Run what a JSON request asks for; prints one JSON line about what it left.
+
+    JSON is {"schema_version": "1.0", "request_id": TEXT, "command": "run", "params": {…}}; params are the
+    flags of `quantlab run`, such as "ticker" and "paper".
+    """
+    from quantlab.cli.launching import launch, machine_answer
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    values = _accepted(json_request, given.get("signal_file"))
+    launched = launch({**values, **given})
+    click.echo(json.dumps(machine_answer(launched, values["request_id"]), ensure_ascii=False))
+
+
+def _accepted(text: str, signal_file: str | None) -> dict[str, Any]:
+    """Read the request, typed and checked; one that is refused is signalled too, for whoever waits."""
+    from quantlab.cli.launching import read_values
+
+    request_id = None
+    try:
+        asked = parse_request(text)
+        request_id = asked["request_id"]
+        if "request_id" in asked["params"]:
+            raise ConfigError("Unknown param 'request_id'; expected it beside params, not in them.")
+        values = {**asked["params"], "request_id": request_id}
+        read_values(values)
+    except QuantlabError as error:
+        _signal_refusal(signal_file, request_id, error)
+        raise
+    return values
+
+
+def parse_request(text: str) -> dict[str, Any]:
+    """Return the request's fields.
+
+    Raises:
+        ConfigError: it is no JSON, or a field is missing, unknown or of another type; the message names it.
+    """
+    import msgspec
+
+    class Request(msgspec.Struct, forbid_unknown_fields=True):
+        schema_version: str
+        command: str
+        request_id: str | None = None
+        params: dict[str, Any] = {}
+
+    if not text.strip():
+        raise ConfigError(
+            'The JSON request is empty; expected an object such as {"schema_version": "1.0", "command": "run"}.'
+        )
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"The JSON request is longer than {MAX_BYTES:,} characters; expected some hundred.")
+    try:
+        asked = msgspec.json.decode(text.encode(), type=Request)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ConfigError(
+            f"The JSON request is not usable: {error}. Expected schema_version, command, params."
+        ) from error
+    _require_single_names(text)
+    if asked.schema_version != "1.0":
+        raise ConfigError(f'schema_version: {asked.schema_version!r} is not known; expected "1.0".')
+    if asked.command != "run":
+        raise ConfigError(f'command: {asked.command!r} is not known; expected "run".')
+    return {"request_id": asked.request_id, "params": asked.params}
+
+
+def _require_single_names(text: str) -> None:
+    """Refuse an object that names a field twice: which of the two was meant can't be told."""
+
+    def fields(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ConfigError(f"The JSON request names {name!r} twice; expected each field once.")
+            seen.add(name)
+
+    json.loads(text, object_pairs_hook=fields)
+
+
+def _signal_refusal(signal_file: str | None, request_id: str | None, error: QuantlabError) -> None:
+    if signal_file is None:
+        return
+    from quantlab.clock import utc_now
+    from quantlab.exports.signals import FAILED, SignalFile
+
+    SignalFile(Path(signal_file), request_id, partial(click.echo, err=True)).emit(
+        FAILED,
+        at=utc_now(),
+        exit_code=error.exit_code,
+        error_type=type(error).__name__,
+        message=str(error),
+    )

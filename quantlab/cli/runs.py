@@ -1,0 +1,117 @@
+"""`quantlab runs list|show|best`: research runs, read off their folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from quantlab.cli.run import TEXT
+from quantlab.errors import ConfigError
+from quantlab.text import printable
+
+if TYPE_CHECKING:
+    from quantlab.research.runs_index import Run
+
+METRICS = ("sharpe_simple", "total_return", "max_drawdown", "trades", "win_rate")
+FORMATS = click.Choice(["table", "json", "csv"])
+
+
+@click.group()
+def runs() -> None:
+    """List and compare research runs."""
+
+
+@runs.command("list")
+@click.argument("root", type=TEXT)
+@click.option("--format", "form", type=FORMATS, default="table", show_default=True)
+def list_runs(root: str, form: str) -> None:
+    """List the runs below ROOT, newest first."""
+    from quantlab.research import runs_index
+
+    found = _read_root(root)
+    if form == "json":
+        click.echo(json.dumps(found, indent=2))
+    elif form == "csv":
+        click.echo(runs_index.as_csv(found), nl=False)
+    elif not found:
+        click.echo(f"No runs below {root}; 'quantlab run --ticker ETH-USD --start … --end …' makes one.")
+    else:
+        click.echo(_TABLE.format("RUN", "STATUS", "TICKER", "RETURN", "SHARPE", "TRADES"))
+        for run in reversed(found):
+            click.echo(printable(_line(run)).rstrip())
+
+
+@runs.command("show")
+@click.argument("run_dir", type=TEXT)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def show_run(run_dir: str, form: str) -> None:
+    """Show one run: identity, figures, files."""
+    from quantlab.exports.names import METADATA_COPY
+    from quantlab.research.runs_index import read_run
+
+    folder = Path(run_dir)
+    if not (folder / METADATA_COPY).is_file():
+        raise ConfigError(f"No run at {run_dir}; 'quantlab runs list {folder.parent}' names them.")
+    run, unreadable = read_run(folder)
+    _warn(unreadable)
+    _print(run, form)
+
+
+@runs.command("best")
+@click.argument("root", type=TEXT)
+@click.option("--metric", type=click.Choice(METRICS), default="sharpe_simple", show_default=True)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def best_run(root: str, metric: str, form: str) -> None:
+    """Show the run below ROOT with the highest METRIC (drawdowns are negative: the highest is the mildest)."""
+    ranked = [run for run in _read_root(root) if run["status"] == "success" and _is_number(run[metric])]
+    if not ranked:
+        raise ConfigError(f"No run below {root} has succeeded with a {metric}; run one first.")
+    _print(max(ranked, key=lambda run: (run[metric], run["run_id"])), form)
+
+
+_TABLE = "{:<36} {:<8} {:<10} {:>8} {:>7} {:>6}"
+
+
+def _line(run: Run) -> str:
+    known = [run["run_id"], run["status"], run["ticker"]]
+    figures = [
+        _number(run["total_return"], "{:+.1%}"),
+        _number(run["sharpe_simple"], "{:.2f}"),
+        _number(run["trades"], "{}"),
+    ]
+    return _TABLE.format(*(str(one or "n/a") for one in known), *figures)
+
+
+def _print(run: Run, form: str) -> None:
+    if form == "json":
+        click.echo(json.dumps(run, indent=2))
+        return
+    for name, value in run.items():
+        click.echo(printable(f"{name:<14} : {'n/a' if value is None else value}"))
+
+
+def _read_root(root: str) -> list[Run]:
+    from quantlab.research.runs_index import read_runs
+
+    folder = Path(root)
+    if not folder.is_dir():
+        raise ConfigError(f"{root} is no folder of runs; expected one such as outputs/runs.")
+    found, unreadable = read_runs(folder)
+    _warn(unreadable)
+    return found
+
+
+def _warn(unreadable: list[str]) -> None:
+    for name in unreadable:
+        click.echo(printable(f"WARNING: {name} can't be read; its fields are shown as unknown."), err=True)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _number(value: Any, form: str) -> str:
+    return form.format(value) if _is_number(value) else "n/a"

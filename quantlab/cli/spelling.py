@@ -1,0 +1,98 @@
+"""The flag spelling: the runbook's flags are read as the commands that people would type.
+
+One table maps each flag that is really a command to that command; every option has one definition, on its command,
+under all of its names.
+"""
+
+from __future__ import annotations
+
+from quantlab.errors import ConfigError
+
+COMMANDS = ("run", "request", "paper-sessions", "runs", "ledger", "check")
+"""The first words of the command spelling."""
+
+FLAG_COMMANDS: dict[str, tuple[str, ...]] = {
+    "--json-request": ("request",),
+    "--paper-sessions-list": ("paper-sessions", "list"),
+    "--paper-sessions-show": ("paper-sessions", "show"),
+    "--paper-sessions-health": ("paper-sessions", "health"),
+    "--paper-sessions-alerts": ("paper-sessions", "alerts"),
+    "--paper-sessions-index": ("paper-sessions", "index"),
+    "--paper-sessions-promotion": ("paper-sessions", "promotion"),
+    "--paper-sessions-abort": ("paper-sessions", "abort"),
+    "--paper-sessions-prove": ("paper-sessions", "prove"),
+    "--runs-list": ("runs", "list"),
+    "--runs-show": ("runs", "show"),
+    "--runs-best": ("runs", "best"),
+}
+"""Flag -> command; each takes one value, the command's argument."""
+
+BARE_FLAG_COMMANDS: dict[str, tuple[str, ...]] = {"--check": ("check",)}
+"""Flags without a value that are commands."""
+
+HELP = ("--help", "-h", "--version")
+
+
+def as_command(arguments: list[str]) -> list[str]:
+    """Return the command spelling of a command line; one that is in it already comes back as it is.
+
+    Raises:
+        ConfigError: two commands in one line, or a command's flag without its value.
+    """
+    arguments = [_hyphened(argument) for argument in arguments]
+    if not arguments or arguments[0] in COMMANDS:
+        return arguments
+    found = [place for place, argument in enumerate(arguments) if _flag(argument) in _ALL]
+    if not found:
+        return arguments if _is_top_level(arguments) else ["run", *arguments]
+    if len(found) > 1:
+        flags = " and ".join(_flag(arguments[place]) for place in found)
+        raise ConfigError(f"{flags} are commands of their own; expected one of them a call.")
+    return _translated(arguments, found[0])
+
+
+def _translated(arguments: list[str], place: int) -> list[str]:
+    flag, equals, value = arguments[place].partition("=")
+    before, after = arguments[:place], arguments[place + 1 :]
+    if flag in BARE_FLAG_COMMANDS:
+        if equals:
+            raise ConfigError(f"{flag} takes no value; expected {flag} alone.")
+        return [*BARE_FLAG_COMMANDS[flag], *before, *after]
+    if any(argument in HELP for argument in before + after):
+        return [*FLAG_COMMANDS[flag], "--help"]
+    if not equals:
+        if not after:
+            raise ConfigError(f"{flag} needs a value; expected {flag} {_PLACEHOLDERS.get(flag, 'ROOT')}.")
+        value, after = after[0], after[1:]
+    return [*FLAG_COMMANDS[flag], *before, *after, "--", value]
+
+
+def flags_of_commands() -> list[str]:
+    """Return every flag that is a command of its own, and those that any command line may hold."""
+    return [*_ALL, "--help", "--version"]
+
+
+_ALL = {**FLAG_COMMANDS, **BARE_FLAG_COMMANDS}
+_PLACEHOLDERS = {
+    "--json-request": "JSON",
+    "--paper-sessions-show": "SESSION_DIR",
+    "--paper-sessions-abort": "SESSION_DIR",
+    "--paper-sessions-prove": "SESSION_DIR",
+    "--runs-show": "DIR",
+}
+
+
+def _is_top_level(arguments: list[str]) -> bool:
+    return arguments[0] in HELP or not arguments[0].startswith("-")
+
+
+def _flag(argument: str) -> str:
+    return argument.partition("=")[0]
+
+
+def _hyphened(argument: str) -> str:
+    """Spell a long flag with hyphens; values, and what follows `=`, are left as they are."""
+    if not argument.startswith("--"):
+        return argument
+    flag, equals, value = argument.partition("=")
+    return flag.replace("_", "-") + equals + value

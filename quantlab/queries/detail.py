@@ -1,0 +1,75 @@
+"""Everything that the ledger knows of one session."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from quantlab.queries.rows import assessed
+
+if TYPE_CHECKING:
+    from quantlab.store.reader import Reader
+
+Row = dict[str, Any]
+
+SESSION = "SELECT * FROM session_promotion WHERE session_id = :session_id"
+TIMELINE = "SELECT * FROM session_timeline WHERE session_id = :session_id ORDER BY session_version"
+PAYLOADS = (
+    "SELECT type, occurred_at, payload FROM events WHERE session_id = :session_id ORDER BY session_version"
+)
+ARTIFACTS = (
+    "session_metadata.json",
+    "session_status.json",
+    "config.json",
+    "metrics.json",
+    "report.json",
+    "run_report.md",
+    "trades.csv",
+    "artifacts/equity.png",
+    "artifacts/prices.csv",
+)
+"""The files that a session's folder may hold, as the contract names them."""
+
+
+def session(reader: Reader, session_id: str) -> Row | None:
+    """Return one session, or None where the ledger knows none of that id.
+
+    Returns:
+        The row of `session_promotion`; then `artifacts` (absolute paths of the files that are there), `amendment_list`
+        (`occurred_at`, `file`, `changes`), `proof` (`occurred_at`, `outcome`, `detail` of the last one, or None) and
+        `timeline` (the rows of `session_timeline`).
+    """
+    found = reader.row(SESSION, session_id=session_id)
+    if found is None:
+        return None
+    row = assessed(found, reader.location)
+    payloads = [_payload(event) for event in reader.rows(PAYLOADS, session_id=session_id)]
+    row["artifacts"] = existing_artifacts(row["path"], payloads)
+    row["amendment_list"] = [
+        {"occurred_at": at, "file": said["file"], "changes": said["changes"]}
+        for kind, at, said in payloads
+        if kind == "amended"
+    ]
+    proofs = [
+        {"occurred_at": at, "outcome": said["outcome"], "detail": said["detail"]}
+        for kind, at, said in payloads
+        if kind == "proved"
+    ]
+    row["proof"] = proofs[-1] if proofs else None
+    row["timeline"] = reader.rows(TIMELINE, session_id=session_id)
+    return row
+
+
+def existing_artifacts(folder: str, payloads: list[tuple[str, str, dict[str, Any]]]) -> list[str]:
+    """Return the absolute paths of a session's files that are there, the contract's first."""
+    recorded = [
+        one["file_name"] for kind, _at, said in payloads if kind == "succeeded" for one in said["artifacts"]
+    ]
+    names = dict.fromkeys((*ARTIFACTS, *recorded))
+    paths = [os.path.join(folder, name) for name in names]  # noqa: PTH118 - text, as the other surfaces show it
+    return [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - the same
+
+
+def _payload(event: Row) -> tuple[str, str, dict[str, Any]]:
+    return event["type"], event["occurred_at"], json.loads(event["payload"])

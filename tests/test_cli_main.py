@@ -1,0 +1,117 @@
+"""The border of the program: groups, errors, exit codes, pipes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import flow_program as program
+import pytest
+from flow_program import said
+
+from quantlab import __version__
+from quantlab.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_no_words_show_the_help(tmp_path: Path) -> None:
+    done = said(tmp_path)
+    assert done.code == 0
+    assert all(name in done.out for name in ("run", "request", "paper-sessions", "runs", "ledger", "check"))
+
+
+@pytest.mark.parametrize("words", [("--version",)])
+def test_the_version_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert said(tmp_path, *words).out == f"quantlab {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("rnu",), "No such command 'rnu'; did you mean 'run'? Try 'quantlab --help'."),
+        (("paper-session",), "did you mean 'paper-sessions'?"),
+        (("paper-sessions", "lst", "x"), "No such command 'lst'; did you mean 'list'?"),
+        (("zzzzzz",), "expected one of run, request, paper-sessions, runs, ledger, check."),
+        (("",), "No such command ''"),
+        (("check", "--outdri", "x"), "No such option '--outdri'; did you mean '--outdir'?"),
+        (("check", "extra"), "unexpected extra argument (extra)"),
+        (("request",), "Missing argument 'JSON'. Try 'quantlab request --help'."),
+    ],
+)
+def test_a_mistyped_command_names_its_neighbour(tmp_path: Path, words: tuple[str, ...], why: str) -> None:
+    done = said(tmp_path, *words)
+    assert done.code == 2
+    assert why in done.error
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def command(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main.cli, "main", command)
+
+
+def test_a_defect_is_one_line_and_names_the_way_to_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(monkeypatch, RuntimeError("a\nb"))
+    done = said(tmp_path, "check")
+    assert done.code == 1
+    assert done.error.startswith("Unexpected RuntimeError: a b.")
+
+
+def test_a_traceback_is_shown_to_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, RuntimeError("a"))
+    monkeypatch.setenv("QUANTLAB_TRACEBACK", "1")
+    done = said(tmp_path, "check")
+    assert done.err.startswith("Traceback")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_an_interrupt_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    raising(monkeypatch, error)
+    done = said(tmp_path, "check")
+    assert (done.code, done.error) == (1, "Interrupted.")
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, 0), (2, 2), ("text", 1)])
+def test_an_exit_keeps_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int | str, told: int
+) -> None:
+    raising(monkeypatch, SystemExit(code))
+    assert said(tmp_path, "check").code == told
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+    command = [sys.executable, str(program.MAIN), "--help"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=program.environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "quantlab", "--version"],
+        cwd=tmp_path,
+        env=program.environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"quantlab {__version__}\n", "")

@@ -1,0 +1,123 @@
+"""JSON requests (contract 9): what is refused, what is run, what is answered."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import flow_program as program
+import pytest
+from flow_program import document, request, said, session_of
+
+from quantlab.cli import request as module
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WANTED = {
+    "ticker": "ETH-USD",
+    "start": "2022-01-01",
+    "end": "2022-12-31",
+    "paper": True,
+    "prices": "synthetic",
+}
+REFUSED = [
+    ("", "The JSON request is empty"),
+    ("  ", "The JSON request is empty"),
+    ("{", "not usable"),
+    ("null", "Expected `object`, got `null`"),
+    ("[]", "Expected `object`, got `array`"),
+    ("{}", "missing required field `schema_version`"),
+    ("[" * 100_000, "not usable"),
+    ('{"schema_version": "1.0", "command": "run", "params": {"ticker": ' + "[" * 100_000, "not usable"),
+    ("x" * 1_000_001, "longer than 1,000,000 characters"),
+    ("\ud800", "not usable"),
+    ('{"schema_version": "1.0", "command": "run", "params": {"fee": NaN}}', "JSON is malformed"),
+    ('{"schema_version": "1.0", "command": "run", "params": {"fee": 0.1, "fee": 0.2}}', "names 'fee' twice"),
+    ('{"schema_version": "2.0", "schema_version": "1.0", "command": "run"}', "names 'schema_version' twice"),
+    (request(schema_version="2.0"), "schema_version: '2.0' is not known; expected \"1.0\""),
+    (request(schema_version=1.0), "at `$.schema_version`"),
+    (request(command="paper"), "command: 'paper' is not known; expected \"run\""),
+    (request(command=None), "at `$.command`"),
+    ('{"schema_version": "1.0", "params": {}}', "missing required field `command`"),
+    (request(extra=1), "unknown field `extra`"),
+    (request(request_id=5), "at `$.request_id`"),
+    (request(request_id=""), "request_id: '' is empty"),
+    (request({"request_id": "other"}), "Unknown param 'request_id'; expected it beside params"),
+    ('{"schema_version": "1.0", "command": "run", "params": []}', "at `$.params`"),
+    (request({"paper": "yes"}), "paper: expected `bool`, got `str`"),
+    (request({"paper": 1}), "paper: expected `bool`, got `int`"),
+    (request({"fee": "0.1"}), "fee: expected `float`, got `str`"),
+    (request({"fee": True}), "fee: expected `float`, got `bool`"),
+    (request({"ticker": None}), "ticker: expected `str`, got `null`"),
+    (request({"ticker": {"a": [1]}}), "ticker: expected `str`, got `object`"),
+    (request({"start": 20230101}), "start: expected `str`, got `int`"),
+    (request({"cooldown_days": 1.5}), "cooldown_days: expected `int`, got `float`"),
+    (request({"initial_cash": 10**400}), "initial_cash: number out of range"),
+    (request({"pace": "slow"}), "pace: expected `float`, got `str`"),
+    (request({"pace": -1}), "pace: expected `float` >= 0.0"),
+    (request({"report": "x"}), "report: expected `bool`, got `str`"),
+    (request({"prices": ""}), "prices: expected yahoo, synthetic, cache or a file's path"),
+    (request({"outdir": " "}), "outdir: ' ' is empty"),
+    (request({"signal_file": "a\0b"}), "signal_file: 'a\\x00b' is empty, or no text"),
+    (request({"ledger": "sqlite:///a\0b"}), "ledger: "),
+    (request({"tickr": "X"}), "Unknown param 'tickr'; did you mean 'ticker'?"),
+    (request({"zzzz": 1}), "Unknown param 'zzzz'; expected one of cooldown_days,"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), REFUSED, ids=range(len(REFUSED)))
+def test_a_bad_request_is_refused_by_field_and_makes_nothing(tmp_path: Path, text: str, why: str) -> None:
+    done = said(tmp_path, "--json-request", text)
+    assert done.code == 2
+    assert why in done.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_request_is_signalled(tmp_path: Path) -> None:
+    done = said(tmp_path, "--json-request", request({"paper": "yes"}), "--signal-file", "logs/signals.jsonl")
+    assert done.code == 2
+    (line,) = program.signals_in(tmp_path / "logs" / "signals.jsonl")
+    assert {name: line[name] for name in ("event", "status", "request_id", "exit_code", "error_type")} == {
+        "event": "SESSION_FAILED", "status": "error", "request_id": "req_1", "exit_code": 2,
+        "error_type": "ConfigError",
+    }  # fmt: skip
+    assert line["message"] == done.error
+
+
+def answered(folder: Path, *words: str) -> dict[str, Any]:
+    done = said(folder, *words)
+    assert (done.code, done.err) == (0, "")
+    answer = json.loads(done.out)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_a_paper_request_is_run_and_answered_with_one_line(tmp_path: Path) -> None:
+    answer = answered(tmp_path, "--json-request", request(WANTED), "--signal-file", "logs/signals.jsonl")
+    session = session_of(tmp_path)
+    assert (answer["status"], answer["contract_type"]) == ("success", "quantlab.paper.result")
+    assert (answer["run_id"], answer["request_id"]) == (session.name, "req_1")
+    assert answer["report_path"] == str(session / "report.json")
+    first, last = program.signals_in(tmp_path / "logs" / "signals.jsonl")
+    assert (first["mode"], last["mode"]) == ("run", "run")
+    assert (first["request_id"], last["event"]) == ("req_1", "SESSION_COMPLETED")
+    assert document(session / "session_status.json")["request_id"] == "req_1"
+
+
+def test_the_command_spelling_takes_a_request_too(tmp_path: Path) -> None:
+    answer = answered(tmp_path, "request", request(WANTED | {"paper": False}))
+    assert answer["contract_type"] == "quantlab.run.result"
+    assert not (tmp_path / "outputs" / "paper_sessions").exists()
+
+
+def test_every_flag_of_a_run_is_a_param(tmp_path: Path) -> None:
+    from quantlab.cli.launching import CONFIG_NAMES, Settings
+    from quantlab.cli.run import run
+
+    flags = {one.name for one in run.params} - {"report_of"} | {"report"}
+    assert flags == CONFIG_NAMES | set(Settings.__struct_fields__)
+
+
+def test_the_limit_leaves_room_for_any_sensible_request() -> None:
+    assert 100 * len(request(WANTED)) < module.MAX_BYTES
