@@ -1,0 +1,111 @@
+"""docs/cli.md, made from the commands themselves: the flags' table and `--help` of every command at 80 columns."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import click
+from click.testing import CliRunner
+
+from quantlab.cli.main import cli
+from quantlab.cli.spelling import BARE_FLAG_COMMANDS, FLAG_COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OPENING = """\
+# Command line
+
+Every command has two spellings of one definition. The flag spelling (`python main.py …`, and `quantlab …` alike) is
+what programs and the runbook rely on; the command spelling is for people. Underscore and hyphen forms of a flag are
+both accepted, and `--flag VALUE` as well as `--flag=VALUE`.
+
+This page is made by `python tests/make_cli_page.py`, and a test holds it equal to what `--help` prints.
+
+## Two spellings
+
+| flag spelling | command spelling |
+| --- | --- |
+"""
+
+CLOSING = """
+`--paper-stale-minutes` and `--stale-minutes` of `alerts` are one option under two names. `ledger` has the command
+spelling alone.
+
+## Exit codes
+
+| code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | unexpected failure, or interrupted by a signal; also: `ledger verify` found a fault, `prove` a difference |
+| 2 | bad flags, a bad JSON request or a bad path |
+| 3 | market data missing, empty or unusable |
+| 4 | the strategy failed |
+
+With `--exit-code`, `paper-sessions alerts` exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, and 3 whenever
+it could not tell, usage errors included.
+
+A known error is one line on stderr, `ERROR: …`: what was wrong, what was expected, what to do. `QUANTLAB_TRACEBACK=1`
+prints Python's traceback before it, for reports of defects.
+
+## Environment
+
+| variable | what it does |
+| --- | --- |
+| `QUANTLAB_LEDGER` | URL of the ledger, as `--ledger` |
+| `QUANTLAB_TRACEBACK` | anything: print a traceback before the error line |
+| `NO_COLOR` | anything: no colours on a terminal |
+
+## Help of every command
+"""
+
+
+def made() -> str:
+    """Return the whole page."""
+    helps = "".join(f"\n### {name}\n\n```text\n{text}```\n" for name, text in every_help())
+    return OPENING + _table() + CLOSING + helps
+
+
+def every_help() -> Iterator[tuple[str, str]]:
+    """Yield each command's name and its help, groups before what is in them."""
+    with mock.patch.dict(os.environ, {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}):
+        yield from _helps(cli, ())
+
+
+def _helps(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    yield " ".join(("quantlab", *words)), _help(words)
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None, f"{name} is listed and is no command"
+            yield from _helps(inner, (*words, name))
+
+
+def _help(words: tuple[str, ...]) -> str:
+    done = CliRunner().invoke(
+        cli, [*words, "--help"], prog_name="quantlab", terminal_width=80, catch_exceptions=False
+    )
+    return done.output
+
+
+_ARGUMENTS = {
+    "--json-request": "JSON [--signal-file F]",
+    "--paper-sessions-show": "SESSION_DIR",
+    "--paper-sessions-abort": "SESSION_DIR --reason TEXT",
+    "--paper-sessions-prove": "SESSION_DIR",
+    "--runs-show": "DIR",
+}
+_RUN_FLAGS = "--ticker T --start D --end D [--paper] [--report] …"
+
+
+def _table() -> str:
+    rows = [(_RUN_FLAGS, f"run {_RUN_FLAGS}")]
+    for flag, words in FLAG_COMMANDS.items():
+        argument = _ARGUMENTS.get(flag, "ROOT")
+        rows.append((f"{flag} {argument}", " ".join((*words, argument))))
+    rows += [(flag, " ".join(words)) for flag, words in BARE_FLAG_COMMANDS.items()]
+    rows.append(("--version", "--version"))
+    return "".join(f"| `{flag}` | `quantlab {command}` |\n" for flag, command in rows)

@@ -1,0 +1,88 @@
+"""A fresh wheel in a bare environment makes its ledger and runs from another folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import CLOSED_PROXY
+from flow_program import PAPER, REPOSITORY, document, session_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(600)
+_OURS = ("PYTHON", "QUANTLAB", "COV")
+
+
+def checked(folder: Path, *words: str, registry: bool = False) -> str:
+    """Run a command that has to succeed, with nothing of the checkout on its path.
+
+    Only building and installing may reach the package registry; the program itself stays behind the tests' fence.
+    """
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    if registry:
+        clean = {name: value for name, value in clean.items() if value != CLOSED_PROXY}
+    done = subprocess.run(
+        words, cwd=folder, env=clean, capture_output=True, text=True, timeout=500, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("wheel")
+    checked(
+        where,
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--outdir",
+        str(where),
+        str(REPOSITORY),
+        registry=True,
+    )
+    (built,) = where.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def quantlab(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("bare")
+    checked(where, sys.executable, "-m", "venv", str(where / "venv"))
+    pip = (
+        str(where / "venv" / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    )
+    checked(where, *pip, str(wheel), registry=True)
+    return where / "venv" / "bin" / "quantlab"
+
+
+def test_the_wheel_ships_the_migrations(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "quantlab/migrations/env.py" in names
+    assert any(name.startswith("quantlab/migrations/versions/0001") for name in names)
+    assert not any(name.startswith("tests/") for name in names)
+
+
+def test_an_installed_program_runs_a_session_and_proves_it(quantlab: Path, tmp_path: Path) -> None:
+    checked(tmp_path, str(quantlab), *PAPER, "--report")
+    session = session_of(tmp_path)
+    assert document(session / "session_metadata.json")["git_commit"] is None
+    assert "identical" in checked(tmp_path, str(quantlab), "paper-sessions", "prove", str(session))
+    checked(tmp_path, "sh", "-c", document(session / "report.json")["reproduce"]["command"])
+    assert len([one for one in session.parent.iterdir() if one.is_dir()]) == 2
+
+
+def test_an_installed_program_is_fit(quantlab: Path, tmp_path: Path) -> None:
+    assert '"status": "ok"' in checked(tmp_path, str(quantlab), "--check")
