@@ -1,0 +1,393 @@
+"""A server that goes away, cuts connections and refuses: nothing is lost, nothing is recorded twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from both_engines import REPOSITORY, beat, birth, plain_client, start_writer
+from postgres_server import PASSWORD, SOURCE, NoServerError, find_binaries, own_schema, plain, start_own
+
+from quantlab import ledger, projections
+from quantlab.errors import ConfigError, LedgerAwayError, LedgerBusyError, LedgerError
+from quantlab.sessions.recorder import Recorder
+from quantlab.store import postgres
+from quantlab.store.engine import Store, open_store
+from quantlab.store.location import Location, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from postgres_server import PostgresServer
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[PostgresServer]:
+    try:
+        server = start_own()
+    except NoServerError as error:
+        pytest.skip(str(error))
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def server(_server: PostgresServer) -> PostgresServer:
+    """A server of this module's own, running, that a test may stop."""
+    if _server._process is None:
+        _server.start()
+    return _server
+
+
+@pytest.fixture
+def location(server: PostgresServer) -> Iterator[Location]:
+    with own_schema(server.url()) as url:
+        yield locate(None, url)
+        if server._process is None:
+            server.start()
+
+
+@pytest.fixture
+def store(location: Location) -> Iterator[Store]:
+    with open_store(location) as opened:
+        opened.patience_seconds = 20.0
+        yield opened
+
+
+@pytest.fixture
+def recorder(store: Store) -> Recorder:
+    recorder = Recorder(store)
+    recorder.record(birth("a"))
+    return recorder
+
+
+def versions(store: Store) -> list[int]:
+    with store.read() as connection:
+        assert list(projections.differences(connection)) == []
+        return [one.session_version for one in ledger.read_session(connection, "a")]
+
+
+def cut_others(location: Location) -> int:
+    """Have the server end every other connection; returns how many there were."""
+    found = plain_client(
+        location,
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE pid <> pg_backend_pid() AND application_name = 'quantlab'",
+    )
+    return int(found[0][0])
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["restarted", "crashed"])
+def test_a_session_goes_on_after_the_server_was_restarted_between_events(
+    server: PostgresServer, store: Store, recorder: Recorder, how: signal.Signals
+) -> None:
+    server.restart(how)
+    recorder.record(beat("a", 2))
+    assert versions(store) == [1, 2]
+
+
+def test_a_reader_goes_on_after_the_server_was_restarted(
+    server: PostgresServer, store: Store, recorder: Recorder
+) -> None:
+    recorder.record(beat("a", 2))
+    server.restart()
+    assert versions(store) == [1, 2]
+
+
+def test_a_session_waits_for_a_server_that_is_away(
+    server: PostgresServer, store: Store, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.stop()
+    recording = threading.Thread(target=recorder.record, args=(beat("a", 2),))
+    recording.start()
+    time.sleep(1.5)
+    server.start()
+    recording.join()
+    assert versions(store) == [1, 2]
+    assert [record.message.count("Asking again") for record in caplog.records] == [1]
+
+
+def test_a_connection_cut_in_the_middle_of_a_transaction_is_asked_again(
+    location: Location, store: Store, recorder: Recorder
+) -> None:
+    cut = cut_once_after(location, "INSERT INTO events", store)
+    recorder.record(beat("a", 2))
+    assert cut == [1]
+    assert versions(store) == [1, 2]
+
+
+def test_a_server_restarted_in_the_middle_of_a_transaction_is_asked_again(
+    server: PostgresServer, store: Store, recorder: Recorder
+) -> None:
+    done = do_once_after("UPDATE paper_sessions", store, lambda: server.restart(signal.SIGQUIT))
+    recorder.record(beat("a", 2))
+    assert done == [1]
+    assert versions(store) == [1, 2]
+
+
+def cut_once_after(location: Location, words: str, store: Store) -> list[int]:
+    """Cut every connection once, right after a statement that begins with these words."""
+    return do_once_after(words, store, lambda: cut_others(location))
+
+
+def do_once_after(words: str, store: Store, action: Any) -> list[int]:
+    done: list[int] = []
+
+    def after(*arguments: Any) -> None:
+        if arguments[2].startswith(words) and not done:
+            done.append(1)
+            action()
+
+    sa.event.listen(store._engine, "after_cursor_execute", after)
+    return done
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["one event", "a batch"])
+def test_an_answer_lost_after_the_commit_does_not_record_twice(
+    store: Store, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, batch: bool
+) -> None:
+    lose_one_answer(store, monkeypatch)
+    if batch:
+        recorder.record_many([beat("a", 2), beat("a", 3)])
+    else:
+        recorder.record(beat("a", 2))
+        recorder.record(beat("a", 3))
+    assert versions(store) == [1, 2, 3]
+
+
+def lose_one_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commit for real, then fail as a connection does that breaks before the answer."""
+    real = psycopg.Connection.commit
+    lost: list[int] = []
+
+    def commit(connection: psycopg.Connection[Any]) -> None:
+        real(connection)
+        if not lost:
+            lost.append(1)
+            connection.close()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(psycopg.Connection, "commit", commit)
+
+
+def test_births_whose_answer_was_lost_are_not_recorded_twice(
+    store: Store, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_one_answer(store, monkeypatch)
+    recorder.record_births([birth("b"), birth("c")])
+    with store.read() as connection:
+        assert ledger.read_head(connection).sequence == 3
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01", "57P01"])
+def test_a_transaction_refused_in_the_middle_is_asked_again(
+    location: Location, store: Store, recorder: Recorder, state: str
+) -> None:
+    plain_client(
+        location,
+        f"""
+        CREATE SEQUENCE refusals;
+        CREATE FUNCTION refuse_twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF nextval('refusals') <= 2 THEN RAISE EXCEPTION 'refused for the drill' USING ERRCODE = '{state}'; END IF;
+          RETURN NEW; END $$;
+        CREATE TRIGGER refuse_twice BEFORE UPDATE ON paper_sessions
+          FOR EACH ROW EXECUTE FUNCTION refuse_twice();
+        """,
+    )
+    recorder.record(beat("a", 2))
+    assert versions(store) == [1, 2]
+
+
+def test_a_cycle_of_locks_ends_with_both_recorded(
+    location: Location, store: Store, recorder: Recorder
+) -> None:
+    recorder.record(birth("b"))
+    held, go = threading.Event(), threading.Event()
+
+    def other_client() -> None:
+        with psycopg.connect(plain(location.url or "")) as connection:
+            connection.execute("UPDATE paper_sessions SET pid = 8 WHERE session_id = 'a'")
+            held.set()
+            go.wait()
+            connection.execute("SELECT 1 FROM ledger_head FOR UPDATE")
+
+    client = threading.Thread(target=run_quietly, args=(other_client,))
+    client.start()
+    held.wait()
+    go_soon = threading.Timer(0.3, go.set)
+    go_soon.start()
+    recorder.record(beat("a", 2))
+    client.join()
+    go_soon.join()
+    with store.read() as connection:
+        assert [one.session_version for one in ledger.read_session(connection, "a")] == [1, 2]
+
+
+def run_quietly(work: Any) -> None:
+    """Run a client that the server may choose as the deadlock's victim."""
+    try:
+        work()
+    except psycopg.errors.DeadlockDetected:
+        return
+
+
+def test_a_server_that_stays_away_ends_in_an_error_that_says_what_to_do(
+    server: PostgresServer, store: Store, recorder: Recorder
+) -> None:
+    server.stop()
+    store.patience_seconds = 0.5
+    began = time.monotonic()
+    with pytest.raises(LedgerError, match="paper-sessions abort") as failure:
+        recorder.record(beat("a", 2))
+    assert time.monotonic() - began < 5
+    assert "It was asked for 0 s" in str(failure.value) or "It was asked for 1 s" in str(failure.value)
+    shown = "".join(traceback.format_exception(failure.value))
+    assert PASSWORD not in shown
+    assert "p%40ss" not in shown
+
+
+def test_a_writer_that_waits_too_long_for_its_turn_is_told_so(location: Location, store: Store) -> None:
+    url = f"{location.url}%20-clock_timeout%3D200ms"
+    with open_store(locate(None, url), create=False) as impatient:
+        recorder = Recorder(impatient)
+        with store.write(), pytest.raises(LedgerBusyError, match="busy"):
+            recorder.record(birth("b"))
+
+
+def test_a_writer_that_stops_in_its_transaction_gives_up_its_turn(location: Location, store: Store) -> None:
+    url = f"{location.url}%20-cidle_in_transaction_session_timeout%3D300ms"
+    with open_store(locate(None, url), create=False) as stopped:
+
+        def stop_in_the_middle() -> None:
+            with stopped.write() as connection:
+                Recorder(store).record(birth("b"))
+                connection.exec_driver_sql("SELECT 1")
+
+        with pytest.raises(LedgerAwayError):
+            stop_in_the_middle()
+
+
+def test_a_wrong_password_is_said_at_once_and_not_shown(server: PostgresServer) -> None:
+    began = time.monotonic()
+    wrong = server.url(password="hunter2")
+    with pytest.raises(LedgerError, match="password authentication failed") as failure:
+        open_store(locate(None, wrong))
+    assert time.monotonic() - began < 5
+    assert "hunter2" not in "".join(traceback.format_exception(failure.value))
+
+
+def test_a_server_that_is_not_there_is_said_at_once() -> None:
+    with pytest.raises(LedgerAwayError, match="can't be reached"):
+        open_store(locate(None, "postgresql+psycopg://u:hunter2@127.0.0.1:9/x"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://u:hun@ter2@127.0.0.1/x",
+        "postgresql+psycopg://u:hunter2@127.0.0.1:port/x",
+        "postgresql+psycopg://u:hunter2:9@[::1/x",
+        "postgresql+psycopg2://u:hunter2@127.0.0.1/x",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigError, match="can't be read") as failure:
+        open_store(locate(None, url))
+    shown = "".join(traceback.format_exception(failure.value))
+    assert "ter2" not in shown
+    assert "hun" not in shown
+
+
+def test_a_machine_without_psycopg_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'quantlab\[postgres\]'"):
+        open_store(locate(None, "postgresql://u@127.0.0.1/x"))
+
+
+def test_the_settings_in_the_url_win() -> None:
+    location = locate(None, "postgresql://u@h/x?connect_timeout=3&options=-c%20lock_timeout%3D1s")
+    arguments = postgres._connect_arguments(postgres.parsed(location))
+    assert "connect_timeout" not in arguments
+    assert arguments["options"].endswith("-c lock_timeout=1s")
+
+
+def test_a_temporary_table_cannot_stand_in_for_the_head(location: Location, store: Store) -> None:
+    with psycopg.connect(plain(location.url or "")) as client:
+        client.execute(
+            "CREATE TEMP TABLE ledger_head AS SELECT 1 AS id, '' AS ledger_id, 41 AS sequence, '' AS hash"
+        )
+        forged = (
+            "INSERT INTO events VALUES (42, 'x', 1, 'started', 1, 't', 'x', '{}', '" + "0" * 64 + "', %s)"
+        )
+        with pytest.raises(psycopg.errors.RaiseException, match="next sequence"):
+            client.execute(forged, ("f" * 64,))
+
+
+@pytest.mark.parametrize("table", ["events", "ledger_head"])
+def test_the_server_refuses_to_empty(location: Location, recorder: Recorder, table: str) -> None:
+    with pytest.raises(psycopg.errors.RaiseException):
+        plain_client(location, f"TRUNCATE {table}")
+
+
+def test_writers_outlive_a_crash_of_the_server(
+    server: PostgresServer, location: Location, store: Store
+) -> None:
+    shared = Location(root=Path(), file=None, url=location.url)
+    writers = [start_writer(shared, f"s{n}", 60) for n in range(3)]
+    while not plain_client(location, "SELECT 1 FROM ledger_head WHERE sequence > 20"):
+        time.sleep(0.05)
+    server.restart(signal.SIGQUIT)
+    for writer in writers:
+        said = writer.communicate(timeout=120)
+        assert writer.returncode == 0, said
+    with store.read() as connection:
+        assert ledger.read_head(connection).sequence == 3 * 61
+        assert list(projections.differences(connection)) == []
+
+
+@pytest.mark.parametrize("source", ["machine", "package"])
+def test_a_server_comes_from_either_source(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SOURCE, source)
+    try:
+        find_binaries(source)
+    except NoServerError as error:
+        pytest.skip(str(error))
+    server = start_own()
+    try:
+        with own_schema(server.url()) as url, open_store(locate(None, url)) as store:
+            Recorder(store).record(birth("a"))
+    finally:
+        server.remove()
+    assert not server.folder.exists()
+
+
+def test_a_server_ends_with_the_process_that_started_it() -> None:
+    script = (
+        "import time, postgres_server as p; s = p.start_own(); "
+        "print(s._process.pid, s.folder, flush=True); time.sleep(99)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "tests")},
+    )
+    assert process.stdout is not None
+    pid, folder = process.stdout.readline().split()
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    subprocess.run(["rm", "-rf", folder], check=True)
+    assert not Path(f"/proc/{pid}").exists()
