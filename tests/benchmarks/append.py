@@ -1,0 +1,241 @@
+"""How fast the ledger takes events, as ratios to raw SQLite in the same run: `python tests/benchmarks/append.py`.
+
+Both databases are warmed until their write-ahead logs have been wrapped once: before that every commit also makes the
+file longer, which costs more than anything that is measured here. Rounds of both take turns, so that a busy machine
+slows both; each figure is the median of its rounds.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
+
+import msgspec  # noqa: E402 - the path has to be set first
+import psycopg  # noqa: E402
+import sqlalchemy  # noqa: E402
+from both_engines import T0, birth, entry  # noqa: E402
+from postgres_server import NoServerError, own_schema, start_own  # noqa: E402
+
+from quantlab import ledger  # noqa: E402
+from quantlab.events import Heartbeat  # noqa: E402
+from quantlab.ledger import Entry  # noqa: E402
+from quantlab.sessions.recorder import Recorder  # noqa: E402
+from quantlab.store.engine import open_store  # noqa: E402
+from quantlab.store.location import Location, locate  # noqa: E402
+
+ROUNDS, SINGLES, BATCHES = 7, 200, 8
+WARM_UP = 2_000
+SECONDS = 6.0
+INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def main() -> None:
+    """Measure and print everything."""
+    if len(sys.argv) > 1:
+        write_for_a_while(sys.argv[1], Path(sys.argv[2]))
+        return
+    server = f"psycopg {psycopg.__version__}"
+    print(
+        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"SQLite {sqlite3.sqlite_version}, SQLAlchemy {sqlalchemy.__version__}, {server}"
+    )
+    with tempfile.TemporaryDirectory(dir=REPOSITORY) as folder:
+        one_writer(Path(folder))
+        alone = many_writers(Path(folder))
+        on_a_server(alone)
+
+
+def one_writer(folder: Path) -> None:
+    """Compare single appends and batches with raw SQLite's."""
+    raw = raw_database(folder / "raw.db")
+    (folder / "ours").mkdir()
+    with open_store(locate(folder / "ours", None)) as store:
+        recorder = Recorder(store)
+        recorder.record(birth("bench"))
+        rows, entries = raw_rows(), heartbeats("bench", 2)
+        raw_singles(raw, rows, WARM_UP)
+        ours_singles(recorder, entries, WARM_UP)
+        singles = [
+            (raw_singles(raw, rows, SINGLES), ours_singles(recorder, entries, SINGLES)) for _ in range(ROUNDS)
+        ]
+        batches = [(raw_batches(raw, rows), ours_batches(recorder, entries)) for _ in range(ROUNDS)]
+    raw.close()
+    report("append one event, one commit each, FULL, ÷ raw sqlite3", singles, SINGLES, 0.50, 0.75)
+    report("batches of 100 ÷ raw executemany (an event)", batches, BATCHES * 100, 0.55, 0.75)
+
+
+def report(what: str, rounds: list[tuple[float, float]], events: int, bar: float, further: float) -> None:
+    raw = statistics.median(one for one, _ in rounds) / events * 1e6
+    ours = statistics.median(one for _, one in rounds) / events * 1e6
+    judged(what, raw / ours, bar, f"raw {raw:.0f} µs, ours {ours:.0f} µs; further {further}")
+
+
+def judged(what: str, ratio: float, bar: float, detail: str) -> None:
+    print(f"{what:62} {ratio:6.2f}  bar {bar:.2f}  {'met' if ratio >= bar else 'MISSED':6}  {detail}")
+
+
+def raw_database(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"CREATE TABLE events ({', '.join(ledger.COLUMNS)})")
+    return connection
+
+
+def raw_rows() -> list[tuple[object, ...]]:
+    head = ledger.Head(0, "0" * 64)
+    made = ledger._chain(head, heartbeats("bench", 1)[:5_000])
+    return [msgspec.structs.astuple(one) for one in made][::-1]
+
+
+def heartbeats(name: str, first: int, count: int = 12_000) -> list[Entry]:
+    """Return events in reverse, so that the next one is popped from the end."""
+    return [
+        entry(name, version, Heartbeat(stage="simulating", bars_done=version, bars_expected=99_999))
+        for version in range(first, first + count)
+    ][::-1]
+
+
+def raw_singles(raw: sqlite3.Connection, rows: list[tuple[object, ...]], count: int) -> float:
+    began = time.perf_counter()
+    for number in range(count):
+        raw.execute("BEGIN IMMEDIATE")
+        raw.execute(INSERT, rows[number % len(rows)])
+        raw.execute("COMMIT")
+    return time.perf_counter() - began
+
+
+def ours_singles(recorder: Recorder, entries: list[Entry], count: int) -> float:
+    began = time.perf_counter()
+    for _ in range(count):
+        recorder.record(entries.pop())
+    return time.perf_counter() - began
+
+
+def raw_batches(raw: sqlite3.Connection, rows: list[tuple[object, ...]]) -> float:
+    began = time.perf_counter()
+    for number in range(BATCHES):
+        raw.execute("BEGIN IMMEDIATE")
+        raw.executemany(INSERT, rows[number * 100 : number * 100 + 100])
+        raw.execute("COMMIT")
+    return time.perf_counter() - began
+
+
+def ours_batches(recorder: Recorder, entries: list[Entry]) -> float:
+    began = time.perf_counter()
+    for _ in range(BATCHES):
+        recorder.record_many([entries.pop() for _ in range(100)])
+    return time.perf_counter() - began
+
+
+def many_writers(folder: Path) -> float:
+    """Compare eight processes with one; returns what one appends a second."""
+    rates = {}
+    for writers in (1, 8):
+        root = folder / f"writers{writers}"
+        root.mkdir()
+        open_store(locate(root, None)).close()
+        appends, slowest, errors = run_writers(locate(root, None), root, writers)
+        rates[writers] = appends
+        detail = f"{appends:.0f}/s, slowest wait {slowest * 1000:.0f} ms, {errors} errors"
+        if writers == 1:
+            print(f"{'SQLite, 1 process':62} {detail}")
+            continue
+        judged("SQLite, 8 processes ÷ 1 process", appends / rates[1], 0.8, detail)
+        print(
+            f"{'SQLite, 8 processes: slowest wait below 200 ms, no errors':62} {slowest * 1000:6.0f}"
+            f"  bar  200  {'met' if slowest < 0.2 and errors == 0 else 'MISSED'}"
+        )
+    return rates[1]
+
+
+def on_a_server(sqlite_alone: float) -> None:
+    """Measure a server on this machine that syncs its commits."""
+    try:
+        server = start_own(durable=True)
+    except NoServerError as error:
+        print(error)
+        return
+    try:
+        with psycopg.connect(server.url().replace("+psycopg", "")) as connection:
+            version = connection.info.server_version // 10_000
+        for writers in (1, 8):
+            with own_schema(server.url()) as url, tempfile.TemporaryDirectory() as root:
+                open_store(locate(None, url)).close()
+                appends, slowest, errors = run_writers(locate(None, url), Path(root), writers)
+            print(
+                f"{f'PostgreSQL {version}, {writers} writers':62} {appends:.0f}/s "
+                f"({appends / sqlite_alone:.2f} of SQLite's 1 process), "
+                f"slowest wait {slowest * 1000:.0f} ms, {errors} errors"
+            )
+    finally:
+        server.remove()
+
+
+def run_writers(location: Location, root: Path, writers: int) -> tuple[float, float, int]:
+    """Return appends a second, the slowest single append in seconds, and the errors met."""
+    processes = [start_writer_process(location, root, f"w{number}") for number in range(writers)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    start_at = time.time() + 0.5
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(f"{start_at}\n")
+        process.stdin.flush()
+    answers = [process.communicate()[0].split() for process in processes]
+    appends = sum(int(answer[0]) for answer in answers) / SECONDS
+    return appends, max(float(answer[1]) for answer in answers), sum(int(answer[2]) for answer in answers)
+
+
+def start_writer_process(location: Location, root: Path, name: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, __file__, name, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    process.stdin.write(f"{location.url or ''}\n")
+    process.stdin.flush()
+    return process
+
+
+def write_for_a_while(name: str, root: Path) -> None:
+    """Append heartbeats from a common moment on; prints how many, the slowest, and the errors."""
+    url = sys.stdin.readline().strip()
+    slowest, errors, appended = 0.0, 0, 0
+    with open_store(locate(root, url or None)) as store:
+        recorder = Recorder(store)
+        recorder.record(birth(name))
+        print("ready", flush=True)
+        start_at = float(sys.stdin.readline())
+        time.sleep(max(0.0, start_at - time.time()))
+        version = 2
+        while time.time() < start_at + SECONDS:
+            at = T0 + timedelta(seconds=version)
+            event = Heartbeat(stage="simulating", bars_done=version, bars_expected=99_999)
+            began = time.perf_counter()
+            try:
+                recorder.record(Entry(session_id=name, session_version=version, event=event, occurred_at=at))
+            except Exception:  # noqa: BLE001 - counted: there must be none
+                errors += 1
+                continue
+            slowest = max(slowest, time.perf_counter() - began)
+            appended += 1
+            version += 1
+    print(appended, slowest, errors)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    main()

@@ -1,0 +1,176 @@
+"""Index exports, sessions that end at once, and adoption: `python tests/benchmarks/exports.py [FOLDER] [SESSIONS]`.
+
+FOLDER keeps the large ledger for another run; SESSIONS is 1,000,000 unless given.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import resource
+import sqlite3
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import big_ledger
+import legacy_root
+from timing import Row, print_table
+
+from quantlab.events import Aborted
+from quantlab.exports import index
+from quantlab.ledger import Entry
+from quantlab.sessions.recorder import Recorder
+from quantlab.sessions.roots import open_root_store
+from quantlab.store.engine import open_store
+from quantlab.store.location import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.sharedctypes import Synchronized
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ENDING, STANDING, FOLDERS = 100, 10_000, 10_000
+ALLOWED_MIB = 60
+
+
+def main(folder: Path, sessions: int) -> None:
+    rows = _export_rows(_root(folder, sessions), sessions)
+    with tempfile.TemporaryDirectory() as work:
+        rows += [_ending_at_once(Path(work) / "ending"), _adoption(Path(work) / "adoption")]
+    print_table("Exports and adoption", rows)
+
+
+def _root(folder: Path, sessions: int) -> Path:
+    root = folder / f"root_{sessions}"
+    if not root.exists():
+        big_ledger.make_ledger(root, sessions)
+    return root
+
+
+def _export_rows(root: Path, sessions: int) -> list[Row]:
+    """Compare our export with one `csv.writer` pass and one `json` pass over a raw cursor of the same columns."""
+    baseline = min(_seconds(lambda: _raw_passes(root)) for _ in range(2))
+    ours, grown = _in_child(root)
+    again, grown_again = _in_child(root)
+    ours, grown = min(ours, again), max(grown, grown_again)
+    what = f"export of {sessions:,} rows: csv, json, md"
+    detail = f"{ours:.1f} s, {baseline:.1f} s"
+    return [
+        Row(what, "csv.writer + json passes", ours / baseline, 1.5, 1.0, detail),
+        Row(
+            "its memory above start",
+            f"{ALLOWED_MIB} MiB allowed",
+            grown / ALLOWED_MIB,
+            1.0,
+            None,
+            f"{grown:.0f} MiB",
+        ),
+    ]
+
+
+def _raw_passes(root: Path) -> None:
+    select = f"SELECT {', '.join(index.COLUMNS)} FROM paper_sessions ORDER BY session_id"
+    connection = sqlite3.connect(root / "ledger.db")
+    with tempfile.TemporaryDirectory() as work:
+        with (Path(work) / "rows.csv").open("w", newline="") as out:
+            csv.writer(out).writerows(connection.execute(select))
+        with (Path(work) / "rows.json").open("w") as out:
+            for row in connection.execute(select):
+                out.write(json.dumps(dict(zip(index.COLUMNS, row, strict=True))) + "\n")
+    connection.close()
+
+
+def _in_child(root: Path) -> tuple[float, float]:
+    """Export in a process of its own; returns seconds, and MiB of memory grown beyond those it began with."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_export_and_tell, args=(root, sender))
+    child.start()
+    told: tuple[float, float] = receiver.recv()
+    child.join()
+    return told
+
+
+def _export_and_tell(root: Path, sender: object) -> None:
+    with open_store(locate(root, None)) as store:
+        store_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        taken = _seconds(lambda: index.write(store, root))
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - store_before) / 1024
+    sender.send((taken, grown))  # type: ignore[attr-defined]  # a pipe's end; its class is private
+
+
+def _ending_at_once(root: Path) -> Row:
+    """End 100 sessions at the same moment, each in a process of its own; count the exports that were written."""
+    big_ledger.make_ledger(root, STANDING, failing=0.9)
+    with sqlite3.connect(root / "ledger.db") as connection:
+        select = "SELECT session_id FROM paper_sessions WHERE status = 'running' LIMIT ?"
+        running = [row[0] for row in connection.execute(select, (ENDING,))]
+    connection.close()
+    context = multiprocessing.get_context("fork")
+    barrier, written = context.Barrier(ENDING), context.Value("i", 0)
+    children = [context.Process(target=_end_one, args=(root, one, barrier, written)) for one in running]
+    begun = time.perf_counter()
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    taken = time.perf_counter() - begun
+    shown = json.loads((root / index.JSON).read_text())["sessions"]
+    held = sum(one["session_id"] in set(running) and one["status"] == "aborted" for one in shown)
+    detail = f"last export holds {held} of {len(running)}; {taken:.1f} s with starting the processes"
+    return Row(
+        f"{ENDING} sessions that end at once on {STANDING:,}", "exports written", written.value, 5, 2, detail
+    )
+
+
+def _end_one(root: Path, session_id: str, barrier: object, written: Synchronized[int]) -> None:
+    with open_store(locate(root, None)) as store:
+        barrier.wait()  # type: ignore[attr-defined]  # a context's Barrier is a function to the type checker
+        entry = Entry(
+            session_id=session_id, session_version=3, event=Aborted(message="bench"), occurred_at=NOW
+        )
+        Recorder(store).record(entry)
+        if index.refresh(store, root):
+            with written.get_lock():
+                written.value += 1
+
+
+def _adoption(root: Path) -> Row:
+    legacy_root.make_legacy_root(root, FOLDERS)
+    baseline = min(_seconds(lambda: _read_all(root)) for _ in range(2))
+    ours = _seconds(lambda: open_root_store(locate(root, None), now=NOW, say=lambda _line: None).close())
+    return Row(
+        f"adoption of {FOLDERS:,} folders",
+        "reading and parsing",
+        ours / baseline,
+        2,
+        1.5,
+        f"{ours:.1f} s, {baseline:.1f} s",
+    )
+
+
+def _read_all(root: Path) -> None:
+    for folder in root.iterdir():
+        for file in folder.iterdir() if folder.is_dir() else ():
+            if file.suffix == ".json":
+                json.loads(file.read_text())
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    SESSIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]), SESSIONS)
+    else:
+        with tempfile.TemporaryDirectory() as kept:
+            main(Path(kept), SESSIONS)
