@@ -344,7 +344,8 @@ def test_writers_outlive_a_crash_of_the_server(
 ) -> None:
     shared = Location(root=Path(), file=None, url=location.url)
     writers = [start_writer(shared, f"s{n}", 60) for n in range(3)]
-    while not plain_client(location, "SELECT 1 FROM ledger_head WHERE sequence > 20"):
+    all_at_work = "SELECT 1 FROM events HAVING count(DISTINCT session_id) = 3 AND max(sequence) > 20"
+    while not plain_client(location, all_at_work):
         time.sleep(0.05)
     server.restart(signal.SIGQUIT)
     for writer in writers:
