@@ -17,7 +17,7 @@ from quantlab.clock import iso
 from quantlab.errors import ConflictError, LedgerDamagedError
 from quantlab.events import NAMES, SCHEMA_VERSION, SESSION, Event, Recorded, encode
 from quantlab.store.schema import events, ledger_head
-from quantlab.store.statements import Statement
+from quantlab.store.statements import Insert, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ BY_SEQUENCE = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY sequence"
 BY_SESSION = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY session_id, session_version"
 
 _head = Statement(sa.select(ledger_head.c.sequence, ledger_head.c.hash).with_for_update())
-_insert = Statement(sa.insert(events))
+_insert = Insert(events, COLUMNS)
 _of_session = (
     sa.select(*events.columns)
     .where(events.c.session_id == sa.bindparam("session_id"))
@@ -74,7 +74,7 @@ def append(connection: sa.Connection, entries: Sequence[Entry]) -> list[Recorded
     """
     head = read_head(connection)
     recorded = _chain(head, entries)
-    _insert.run_each(connection, [msgspec.structs.asdict(one) for one in recorded])
+    _insert.run(connection, [msgspec.structs.astuple(one) for one in recorded])
     return recorded
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +13,7 @@ from quantlab import lifecycle
 from quantlab.events import BIRTHS, Recorded
 from quantlab.ledger import BY_SESSION, COLUMNS, stream
 from quantlab.store.schema import PROJECTED, paper_sessions, session_counts
-from quantlab.store.statements import Statement
+from quantlab.store.statements import Insert, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _by_id = sa.select(*[paper_sessions.c[name] for name in PROJECTED]).where(
     paper_sessions.c.session_id == sa.bindparam("session_id")
 )
-_insert = Statement(sa.insert(paper_sessions).values({name: sa.bindparam(name) for name in PROJECTED}))
+_insert = Insert(paper_sessions, PROJECTED)
 _all_rows = sa.select(*[paper_sessions.c[name] for name in PROJECTED]).order_by(paper_sessions.c.session_id)
 _counted = sa.select(session_counts.c.status, session_counts.c.ready, session_counts.c.sessions)
 _counts = sa.select(paper_sessions.c.status, paper_sessions.c.promotion_ready, sa.func.count()).group_by(
@@ -79,16 +79,24 @@ def project_many(connection: sa.Connection, rows: Mapping[str, Row | None], run:
     now: dict[str, Row] = {session_id: dict(row) for session_id, row in rows.items() if row is not None}
     born: set[str] = set()
     changed: dict[str, Row] = {}
-    for recorded in run:
+    for recorded, following in zip_longest(run, run[1:]):
         session_id = recorded.session_id
+        if following is not None and _supersedes(following, recorded):
+            continue
         if recorded.type in BIRTHS:
             born.add(session_id)
             now[session_id] = {**_EMPTY, "session_id": session_id}
         updates = lifecycle.changes(now[session_id], recorded, recorded.event)
         now[session_id].update(updates)
         changed.setdefault(session_id, {"of_session": session_id}).update(updates)
-    _insert.run_each(connection, [now[session_id] for session_id in changed if session_id in born])
+    _insert_rows(connection, [now[session_id] for session_id in changed if session_id in born])
     _write_changes(connection, [row for session_id, row in changed.items() if session_id not in born])
+
+
+def _supersedes(following: Recorded, recorded: Recorded) -> bool:
+    return following.session_id == recorded.session_id and lifecycle.superseded(
+        recorded.type, recorded.payload, following.type
+    )
 
 
 def _write_changes(connection: sa.Connection, changed: list[Row]) -> None:
@@ -111,8 +119,12 @@ def project_births(connection: sa.Connection, born: Sequence[tuple[Recorded, Eve
         {**_EMPTY, "session_id": recorded.session_id, **lifecycle.changes({}, recorded, event)}
         for recorded, event in born
     ]
-    _insert.run_each(connection, rows)
+    _insert_rows(connection, rows)
     return rows
+
+
+def _insert_rows(connection: sa.Connection, rows: Sequence[Row]) -> None:
+    _insert.run(connection, [[row[name] for name in PROJECTED] for row in rows])
 
 
 def rebuild(connection: sa.Connection, progress: Callable[[int], None] | None = None) -> int:
@@ -129,7 +141,7 @@ def rebuild(connection: sa.Connection, progress: Callable[[int], None] | None = 
     connection.execute(sa.delete(session_counts))
     made = 0
     for batch in _batches(fold_all(connection)):
-        _insert.run_each(connection, batch)
+        _insert_rows(connection, batch)
         made += len(batch)
         if progress is not None:
             progress(made)

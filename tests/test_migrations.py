@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-GUARDS_OF_REVISION = {"0001": "a5672b71d5c4a46801ae46b1f2379769d5eb4f18bdc701fe83c3a594ec7775b8"}
+GUARDS_OF_REVISION = {
+    "0001": "a5672b71d5c4a46801ae46b1f2379769d5eb4f18bdc701fe83c3a594ec7775b8",
+    "0002": "01e625e1ddf67db76bc3e10480a93545306a67ff806dec5bcdc9e372ae2c5056",
+}
 """Revision -> the texts of guards that it made. A change of a text needs a migration, or ledgers keep the old one."""
 
 
@@ -80,6 +84,18 @@ def test_the_program_s_revision_is_the_newest_migration() -> None:
 def test_the_guards_texts_are_those_of_the_revision() -> None:
     texts = "\n".join((*guards.SQLITE, *guards.POSTGRES))
     assert hashlib.sha256(texts.encode()).hexdigest() == GUARDS_OF_REVISION[HEAD_REVISION]
+
+
+def test_a_ledger_of_the_first_revision_gets_todays_guards(tmp_path: Path) -> None:
+    open_root(tmp_path).close()
+    file = sqlite3.connect(tmp_path / "ledger.db")
+    with file:
+        file.execute("UPDATE alembic_version SET version_num = '0001'")
+        file.execute("DROP TRIGGER events_guard_insert")
+    file.close()
+    open_root(tmp_path).close()
+    found = stored(tmp_path / "ledger.db", "SELECT sql FROM sqlite_master WHERE name = 'events_guard_insert'")
+    assert found == [(guards.SQLITE[0],)]
 
 
 def test_the_migrations_lie_beside_the_package_in_a_checkout() -> None:

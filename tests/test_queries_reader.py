@@ -16,6 +16,7 @@ from quantlab.queries.health import health
 from quantlab.store import memory
 from quantlab.store.location import Location, locate
 from quantlab.store.reader import Reader, open_reader
+from quantlab.store.revision import HEAD_REVISION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,7 +191,7 @@ def test_an_older_ledger_that_cannot_be_written_says_so(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     location = read_only(open_folder, with_wal=False)
-    monkeypatch.setattr("quantlab.store.reader.HEAD_REVISION", "0002")
+    monkeypatch.setattr("quantlab.store.reader.HEAD_REVISION", "9000")
     with pytest.raises(LedgerError) as caught, nobody():
         open_reader(location)
     assert "copy it to a folder that you may write" in str(caught.value)
@@ -211,7 +212,7 @@ def test_an_older_ledger_is_upgraded_first(ledger: Sessions, monkeypatch: pytest
     def upgrade(location: Location, *, create: bool) -> None:
         assert not create
         upgraded.append(location)
-        set_revision(ledger, "0001")
+        set_revision(ledger, HEAD_REVISION)
 
     monkeypatch.setattr("quantlab.store.migrate.prepare", upgrade)
     with ledger.reader() as reader:

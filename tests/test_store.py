@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -125,6 +126,24 @@ def test_a_turn_that_was_given_back_can_be_taken(tmp_path: Path) -> None:
         pass
     with lock.file_lock(tmp_path / "turn", 0.02) as again:
         assert again
+
+
+def test_who_gave_up_waiting_keeps_nobody_else_from_a_turn(tmp_path: Path) -> None:
+    with lock.file_lock(tmp_path / "turn"), lock.file_lock(tmp_path / "turn", 0.02):
+        pass
+    with lock.file_lock(tmp_path / "turn", 20) as again:
+        assert again
+
+
+def test_a_file_system_that_refuses_locks_is_written_without_a_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with lock.file_lock(tmp_path / "turn") as held:
+        assert not held
 
 
 def test_a_place_without_locks_is_written_without_a_queue(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class Store:
         self.location = location
         self.patience_seconds = postgres.PATIENCE_SECONDS
         self._engine = engine
+        self._writer: sa.Connection | None = None
 
     def transact(self, work: Callable[[sa.Connection], T]) -> T:
         """Do work in a write transaction; where a server goes away, do it again until the patience is at its end.
@@ -86,12 +87,15 @@ class Store:
             LedgerDamagedError: the file is no longer a sound database.
             LedgerError: it could not be written (disk full, read-only, server gone).
         """
-        with translated(self.location), write_lock(self.location), self._engine.connect() as connection:
-            writing = connection.execution_options(quantlab_write=True)
-            with writing.begin():
-                if not self.location.is_sqlite:
-                    postgres.take_turn(writing)
-                yield writing
+        with (
+            translated(self.location),
+            write_lock(self.location),
+            self._writing() as connection,
+            connection.begin(),
+        ):
+            if not self.location.is_sqlite:
+                postgres.take_turn(connection)
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -101,8 +105,30 @@ class Store:
             connection.begin()
             yield connection
 
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """Lend the connection that writes; a file's is kept, for taking one up costs as much as an append.
+
+        A server's goes back to the pool, which looks whether it still answers before it gives it out again.
+        """
+        writer, self._writer = self._writer, None
+        if writer is None:
+            writer = self._engine.connect().execution_options(quantlab_write=True)
+        try:
+            yield writer
+        except BaseException:
+            writer.close()
+            raise
+        if self.location.is_sqlite and self._writer is None:
+            self._writer = writer
+        else:
+            writer.close()
+
     def close(self) -> None:
         """Let go of every connection."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -153,7 +179,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     # A deferred transaction that reads and then writes loses to other writers whatever the timeout; and a reader
     # that begins immediate waits for writers. So each says which it is.
     writing = connection.get_execution_options().get("quantlab_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    # By the driver itself: every event pays for this.
+    connection.connection.cursor().execute("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _server_engine(location: Location) -> sa.Engine:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
+import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from quantlab.store.location import Location
 
 WAIT_SECONDS = 30.0
-POLL_SECONDS = 0.0005
-LONGEST_PAUSE_SECONDS = 0.05
 
 
 @contextmanager
@@ -29,12 +27,12 @@ def write_lock(location: Location) -> Iterator[None]:
     if location.file is None:
         yield
         return
-    with file_lock(location.file.with_name(f"{location.file.name}.lock")):
+    with file_lock(f"{location.file}.lock"):
         yield
 
 
 @contextmanager
-def file_lock(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[bool]:
+def file_lock(path: Path | str, wait_seconds: float = WAIT_SECONDS) -> Iterator[bool]:
     """Hold an exclusive lock on a file beside the one it guards; yields whether it was had in time.
 
     After the time it goes on without: a stopped holder must not stop everybody.
@@ -51,17 +49,28 @@ def file_lock(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[bool]:
 
 
 def _acquire(handle: int, wait_seconds: float) -> bool:
-    began = time.monotonic()
-    while True:
-        with suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        waited = time.monotonic() - began
-        if waited >= wait_seconds:
-            return False
-        time.sleep(_pause(waited))
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _queue(handle, wait_seconds)
+    except OSError:
+        return False
+    return True
 
 
-def _pause(waited: float) -> float:
-    """Ask often for a second, then less and less: a hundred who wait must not fill the cores."""
-    return min(LONGEST_PAUSE_SECONDS, max(POLL_SECONDS, (waited - 1.0) / 20))
+def _queue(handle: int, wait_seconds: float) -> bool:
+    """Wait in the system's own queue, which wakes one waiter at a time.
+
+    That wait knows no time limit, so a thread keeps the place in the queue, on a handle of its own: once nobody waits
+    for its turn any more, the turn ends as it comes.
+    """
+    had = threading.Event()
+    threading.Thread(target=_take_turn, args=(os.dup(handle), had), daemon=True).start()
+    return had.wait(wait_seconds)
+
+
+def _take_turn(handle: int, had: threading.Event) -> None:
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    had.set()
+    os.close(handle)

@@ -8,14 +8,18 @@ parameters, and SQLite's driver runs them itself, within the transaction that SQ
 from __future__ import annotations
 
 import sqlite3
+from itertools import chain
 from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import sqlalchemy as sa
-
     Parameters = Mapping[str, Any]
+
+MOST_PARAMETERS = 500
+"""Values in one statement of many rows: every build of SQLite takes 999."""
 
 
 class Statement:
@@ -27,7 +31,7 @@ class Statement:
 
     def run(self, connection: sa.Connection, parameters: Parameters | None = None) -> list[Sequence[Any]]:
         """Execute it once; returns its rows, if it has any."""
-        text, order = self._of(connection)
+        text, order = self.text(connection)
         given = parameters or {}
         driver = connection.connection.driver_connection
         if isinstance(driver, sqlite3.Connection):
@@ -39,18 +43,47 @@ class Statement:
         """Execute it once for each of the parameters, which may be none."""
         if not parameters:
             return
-        text, order = self._of(connection)
+        text, order = self.text(connection)
         driver = connection.connection.driver_connection
         if isinstance(driver, sqlite3.Connection):
             driver.executemany(text, [[given[name] for name in order] for given in parameters])
         else:
             connection.exec_driver_sql(text, [dict(given) for given in parameters])
 
-    def _of(self, connection: sa.Connection) -> tuple[str, tuple[str, ...]]:
+    def text(self, connection: sa.Connection) -> tuple[str, tuple[str, ...]]:
+        """Return it as the connection's driver takes it, and the order of its parameters where they have no names."""
         kind = connection.dialect.name
         found = self._compiled.get(kind)
         if found is None:
             compiled = self._clause.compile(dialect=connection.dialect)
             order = getattr(compiled, "positiontup", None) or ()
             found = self._compiled[kind] = (str(compiled), tuple(order))
+        return found
+
+
+class Insert:
+    """An insert of whole rows; on SQLite a statement takes many, for it readies a table's triggers once a statement."""
+
+    def __init__(self, table: sa.Table, columns: Sequence[str]) -> None:
+        self._columns = tuple(columns)
+        self._one = Statement(sa.insert(table).values({name: sa.bindparam(name) for name in columns}))
+        self._many: dict[int, str] = {}
+
+    def run(self, connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert the rows, which may be none, each with its values in the order of the columns."""
+        driver = connection.connection.driver_connection
+        if not isinstance(driver, sqlite3.Connection):
+            self._one.run_each(connection, [dict(zip(self._columns, row, strict=True)) for row in rows])
+            return
+        size = MOST_PARAMETERS // len(self._columns)
+        for first in range(0, len(rows), size):
+            some = rows[first : first + size]
+            driver.execute(self._text(connection, len(some)), list(chain.from_iterable(some)))
+
+    def _text(self, connection: sa.Connection, rows: int) -> str:
+        found = self._many.get(rows)
+        if found is None:
+            one, order = self._one.text(connection)
+            another = f", ({', '.join('?' * len(order))})"
+            found = self._many[rows] = one + another * (rows - 1)
         return found

@@ -1,8 +1,9 @@
 """How fast the ledger takes events, as ratios to raw SQLite in the same run: `python tests/benchmarks/append.py`.
 
-Both databases are warmed until their write-ahead logs have been wrapped once: before that every commit also makes the
-file longer, which costs more than anything that is measured here. Rounds of both take turns, so that a busy machine
-slows both; each figure is the median of its rounds.
+Raw SQLite inserts the same row twice over: into a bare table without any key, and into the ledger's own table of events
+with its keys but no guard. All databases are warmed until their write-ahead logs have been wrapped once: before that every commit also makes the
+file longer, which costs more than anything that is measured here. Rounds of all take turns, so that a busy machine
+slows all; each figure is the median of its rounds.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 import msgspec  # noqa: E402 - the path has to be set first
 import psycopg  # noqa: E402
 import sqlalchemy  # noqa: E402
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect  # noqa: E402
+from sqlalchemy.schema import CreateTable  # noqa: E402
 from both_engines import T0, birth, entry  # noqa: E402
 from postgres_server import NoServerError, own_schema, start_own  # noqa: E402
 
@@ -34,6 +37,7 @@ from quantlab.ledger import Entry  # noqa: E402
 from quantlab.sessions.recorder import Recorder  # noqa: E402
 from quantlab.store.engine import open_store  # noqa: E402
 from quantlab.store.location import Location, locate  # noqa: E402
+from quantlab.store.schema import events  # noqa: E402
 
 ROUNDS, SINGLES, BATCHES = 7, 200, 8
 WARM_UP = 2_000
@@ -59,45 +63,71 @@ def main() -> None:
 
 def one_writer(folder: Path) -> None:
     """Compare single appends and batches with raw SQLite's."""
-    raw = raw_database(folder / "raw.db")
+    rows = raw_rows()
+    bare, keyed = Raw(folder / "bare.db", rows, keyed=False), Raw(folder / "keyed.db", rows, keyed=True)
     (folder / "ours").mkdir()
     with open_store(locate(folder / "ours", None)) as store:
         recorder = Recorder(store)
         recorder.record(birth("bench"))
-        rows, entries = raw_rows(), heartbeats("bench", 2)
-        raw_singles(raw, rows, WARM_UP)
+        entries = heartbeats("bench", 2)
+        for one in (bare, keyed):
+            one.singles(WARM_UP)
         ours_singles(recorder, entries, WARM_UP)
         singles = [
-            (raw_singles(raw, rows, SINGLES), ours_singles(recorder, entries, SINGLES)) for _ in range(ROUNDS)
+            (bare.singles(SINGLES), keyed.singles(SINGLES), ours_singles(recorder, entries, SINGLES))
+            for _ in range(ROUNDS)
         ]
-        batches = [(raw_batches(raw, rows), ours_batches(recorder, entries)) for _ in range(ROUNDS)]
-    raw.close()
-    report("append one event, one commit each, FULL, ÷ raw sqlite3", singles, SINGLES, 0.50, 0.75)
-    report("batches of 100 ÷ raw executemany (an event)", batches, BATCHES * 100, 0.55, 0.75)
+        batches = [(bare.batches(), keyed.batches(), ours_batches(recorder, entries)) for _ in range(ROUNDS)]
+    report("one event, one commit each, FULL", singles, SINGLES, 0.50, 0.75)
+    report("batches of 100 (an event)", batches, BATCHES * 100, 0.55, 0.75)
 
 
-def report(what: str, rounds: list[tuple[float, float]], events: int, bar: float, further: float) -> None:
-    raw = statistics.median(one for one, _ in rounds) / events * 1e6
-    ours = statistics.median(one for _, one in rounds) / events * 1e6
-    judged(what, raw / ours, bar, f"raw {raw:.0f} µs, ours {ours:.0f} µs; further {further}")
+def report(
+    what: str, rounds: list[tuple[float, float, float]], count: int, bar: float, further: float
+) -> None:
+    bare, keyed, ours = (statistics.median(times) / count * 1e6 for times in zip(*rounds, strict=True))
+    for raw, name in ((bare, "raw sqlite3, bare table"), (keyed, "raw sqlite3, keyed table")):
+        detail = f"raw {raw:.0f} µs, ours {ours:.0f} µs; further {further}"
+        judged(f"{what} ÷ {name}", raw / ours, bar, detail)
 
 
 def judged(what: str, ratio: float, bar: float, detail: str) -> None:
     print(f"{what:62} {ratio:6.2f}  bar {bar:.2f}  {'met' if ratio >= bar else 'MISSED':6}  {detail}")
 
 
-def raw_database(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"CREATE TABLE events ({', '.join(ledger.COLUMNS)})")
-    return connection
+class Raw:
+    """Raw SQLite with rows to insert, each once."""
+
+    def __init__(self, file: Path, rows: list[tuple[object, ...]], *, keyed: bool) -> None:
+        self.connection = sqlite3.connect(file, isolation_level=None)
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("PRAGMA synchronous = FULL")
+        if keyed:
+            self.connection.execute(str(CreateTable(events).compile(dialect=sqlite_dialect())))
+        else:
+            self.connection.execute(f"CREATE TABLE events ({', '.join(ledger.COLUMNS)})")
+        self.rows = rows[::-1]
+
+    def singles(self, count: int) -> float:
+        began = time.perf_counter()
+        for _ in range(count):
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(INSERT, self.rows.pop())
+            self.connection.execute("COMMIT")
+        return time.perf_counter() - began
+
+    def batches(self) -> float:
+        began = time.perf_counter()
+        for _ in range(BATCHES):
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.executemany(INSERT, [self.rows.pop() for _ in range(100)])
+            self.connection.execute("COMMIT")
+        return time.perf_counter() - began
 
 
 def raw_rows() -> list[tuple[object, ...]]:
     head = ledger.Head(0, "0" * 64)
-    made = ledger._chain(head, heartbeats("bench", 1)[:5_000])
-    return [msgspec.structs.astuple(one) for one in made][::-1]
+    return [msgspec.structs.astuple(one) for one in ledger._chain(head, heartbeats("bench", 1)[::-1])]
 
 
 def heartbeats(name: str, first: int, count: int = 12_000) -> list[Entry]:
@@ -108,28 +138,10 @@ def heartbeats(name: str, first: int, count: int = 12_000) -> list[Entry]:
     ][::-1]
 
 
-def raw_singles(raw: sqlite3.Connection, rows: list[tuple[object, ...]], count: int) -> float:
-    began = time.perf_counter()
-    for number in range(count):
-        raw.execute("BEGIN IMMEDIATE")
-        raw.execute(INSERT, rows[number % len(rows)])
-        raw.execute("COMMIT")
-    return time.perf_counter() - began
-
-
 def ours_singles(recorder: Recorder, entries: list[Entry], count: int) -> float:
     began = time.perf_counter()
     for _ in range(count):
         recorder.record(entries.pop())
-    return time.perf_counter() - began
-
-
-def raw_batches(raw: sqlite3.Connection, rows: list[tuple[object, ...]]) -> float:
-    began = time.perf_counter()
-    for number in range(BATCHES):
-        raw.execute("BEGIN IMMEDIATE")
-        raw.executemany(INSERT, rows[number * 100 : number * 100 + 100])
-        raw.execute("COMMIT")
     return time.perf_counter() - began
 
 
