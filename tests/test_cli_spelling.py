@@ -30,6 +30,8 @@ READ = [
     (["--check", "--outdir", "x"], ["check", "--outdir", "x"]),
     (["--paper-sessions-list", "r", "--help"], ["paper-sessions", "list", "--help"]),
     (["--version"], ["--version"]),
+    (["--check", "--version"], ["--version"]),
+    (["--paper-sessions-list", "outputs/paper_sessions", "--version"], ["--version"]),
     (["-h"], ["-h"]),
     (["rnu"], ["rnu"]),
 ]

@@ -30,7 +30,8 @@ FLAG_COMMANDS: dict[str, tuple[str, ...]] = {
 BARE_FLAG_COMMANDS: dict[str, tuple[str, ...]] = {"--check": ("check",)}
 """Flags without a value that are commands."""
 
-HELP = ("--help", "-h", "--version")
+HELP = ("--help", "-h")
+VERSION = "--version"
 
 
 def as_command(arguments: list[str]) -> list[str]:
@@ -42,6 +43,8 @@ def as_command(arguments: list[str]) -> list[str]:
     arguments = [_hyphened(argument) for argument in arguments]
     if not arguments or arguments[0] in COMMANDS:
         return arguments
+    if VERSION in arguments and arguments[0].startswith("-"):
+        return [VERSION]
     found = [place for place, argument in enumerate(arguments) if _flag(argument) in _ALL]
     if not found:
         return arguments if _is_top_level(arguments) else ["run", *arguments]
@@ -69,7 +72,7 @@ def _translated(arguments: list[str], place: int) -> list[str]:
 
 def flags_of_commands() -> list[str]:
     """Return every flag that is a command of its own, and those that any command line may hold."""
-    return [*_ALL, "--help", "--version"]
+    return [*_ALL, "--help", VERSION]
 
 
 _ALL = {**FLAG_COMMANDS, **BARE_FLAG_COMMANDS}

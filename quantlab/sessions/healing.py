@@ -55,14 +55,10 @@ def heal(store: Store, root: Path, *, say: Callable[[str], None]) -> dict[str, l
     for place in _places(store, root, pending=True):
         if not place["ended"] and is_worked_on(place):
             continue
-        try:
-            made = _heal_one(store, root, place)
-        except QuantlabError as error:
-            say(f"WARNING: {place['session_id']}: {error}")
-            continue
-        if made:
-            healed[place["session_id"]] = made
-        if place["ended"]:
+        files = _heal_or_say(store, root, place, say)
+        if files:
+            healed[place["session_id"]] = files
+        if files is not None and place["ended"]:
             Recorder(store).files_written(place["session_id"])
     return healed
 
@@ -86,11 +82,7 @@ def remake_files(
         folder = folder_of(root, place)
         if folder is None or not folder.is_dir() or (not place["ended"] and is_worked_on(place)):
             continue
-        try:
-            files = _heal_one(store, root, place)
-        except QuantlabError as error:
-            say(f"WARNING: {place['session_id']}: {error}")
-            continue
+        files = _heal_or_say(store, root, place, say)
         if files:
             made[place["session_id"]] = files
     return made
@@ -142,6 +134,15 @@ def write_files(folder: Path, made: Mapping[str, bytes], names: Iterable[str]) -
     remove_leftovers(folder)
     for name in names:
         write_whole(folder / name, made[name])
+
+
+def _heal_or_say(store: Store, root: Path, place: Place, say: Callable[[str], None]) -> list[str] | None:
+    """Return the files of a session that were made anew; None where they could not be, which is said."""
+    try:
+        return _heal_one(store, root, place)
+    except QuantlabError as error:
+        say(f"WARNING: {place['session_id']}: {error}")
+        return None
 
 
 def _heal_one(store: Store, root: Path, place: Place) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -249,7 +248,7 @@ def _put_in_place(aside: Path, file: Path) -> bool:
 
 
 def _aside(file: Path) -> Path:
-    return file.with_name(f".{file.name}.adopting.{os.getpid()}.{secrets.token_hex(4)}")
+    return file.with_name(f".{file.name}.adopting.{os.getpid()}.{os.urandom(4).hex()}")
 
 
 def _remove_leftovers(file: Path) -> None:
