@@ -27,11 +27,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
+def unmeasured(folder: Path) -> dict[str, str]:
+    """Return a process's variables without those that start the measuring of coverage, which itself loads SQLite."""
+    return {name: value for name, value in environment(folder).items() if not name.startswith("COVERAGE_")}
+
+
 def loaded(folder: Path, modules: tuple[str, ...], *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", PROBE, ",".join(modules), *words],
         cwd=folder,
-        env=environment(folder),
+        env=unmeasured(folder),
         capture_output=True,
         text=True,
         check=False,
