@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import click
 import flow_program as program
 import pytest
 from flow_program import said
+from ledger_history import open_root
 
 from quantlab import __version__
 from quantlab.cli import main
@@ -39,6 +41,9 @@ def test_the_version_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
         (("",), "No such command ''"),
         (("check", "--outdri", "x"), "No such option '--outdri'; did you mean '--outdir'?"),
         (("check", "extra"), "unexpected extra argument (extra)"),
+        (("runs",), "Missing command; expected one of best, list, show. Try 'quantlab runs --help'."),
+        (("paper-sessions",), "Missing command; expected one of list, show, health,"),
+        (("paper-sessions", "--", "-x"), "No such option '-x'. Try 'quantlab paper-sessions --help'."),
         (("request",), "Missing argument 'JSON'. Try 'quantlab request --help'."),
     ],
 )
@@ -103,6 +108,29 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
         assert process.wait(timeout=60) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+def test_a_reader_that_leaves_before_the_last_words_are_flushed_is_no_error(tmp_path: Path) -> None:
+    open_root(tmp_path).close()
+    command = [sys.executable, str(program.MAIN), "ledger", "export", str(tmp_path)]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=program.environment(tmp_path, PYTHONUNBUFFERED=""),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_importing_the_module_that_is_run_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    importlib.import_module("quantlab.__main__")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_package_runs_as_a_module(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -20,9 +20,9 @@ COULD_NOT_TELL = 3
 class Lazily(click.Group):
     """A group whose commands are imported when they are called, and listed with no import at all."""
 
-    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.lazy = lazy or {}
+        self.lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.lazy, *super().list_commands(ctx)]
@@ -34,10 +34,11 @@ class Lazily(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if not self.lazy:
-            super().format_commands(ctx, formatter)
-            return
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.lazy.items()])
 
@@ -130,6 +131,9 @@ def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
 def _usage(error: click.ClickException, arguments: list[str]) -> str:
     context = getattr(error, "ctx", None)
     message = error.format_message()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the whole page of help
+        names = cast("click.Group", error.ctx.command).list_commands(error.ctx)
+        message = f"Missing command; expected one of {', '.join(names)}"
     if isinstance(error, click.NoSuchOption):
         message = f"No such option {error.option_name!r}{_nearest(error.option_name, context, arguments)}"
     closed = message if message.endswith((".", "?")) else f"{message}."
