@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flow_program import PAPER, root_of, said, session_of
+from msgspec import structs
 
 from quantlab.events import Aborted, Adopted, Amended, Event, Recorded, encode
 from quantlab.exports.artifacts import data_facts_of, documents
@@ -130,3 +131,9 @@ def test_what_the_session_set_after_an_amendment_outlasts_it(recorded: list[Reco
     aborted = later(amended, "aborted", Aborted(message="Closed.", signal=None))
     status = json.loads(documents([recorded[0], amended, aborted])["session_status.json"])
     assert (status["status"], status["message"], status["note"]) == ("aborted", "Closed.", "mine")
+
+
+def test_a_heartbeat_whose_facts_are_spelled_null_has_none(recorded: list[Recorded]) -> None:
+    """Ours leaves the word out; an exported ledger of another program may spell it."""
+    silent = '{"stage":"prices_loaded","bars_done":0,"bars_expected":null,"data":null}'
+    assert data_facts_of([structs.replace(recorded[1], type="heartbeat", payload=silent)]) is None

@@ -15,6 +15,7 @@ import pytest
 from sessions_builder import Sessions, one_of_each
 
 from quantlab.cli import output
+from quantlab.cli.finding import find_session
 from quantlab.cli.main import run
 from quantlab.clock import utc_now
 
@@ -599,3 +600,29 @@ def test_an_age_is_said_in_its_largest_unit(how_long: timedelta, said: str) -> N
 
 def test_a_formula_in_a_csv_cell_is_marked() -> None:
     assert output.as_csv(("a", "b"), [{"a": "=1+1", "b": -0.5}]) == "a,b\n'=1+1,-0.5"
+
+
+def test_a_metadata_file_larger_than_any_session_s_is_not_read_for_its_id(tmp_path: Path) -> None:
+    folder = tmp_path / "by its name"
+    folder.mkdir()
+    with (folder / "session_metadata.json").open("wb") as handle:
+        handle.write(b'{"session_id": "another"}')
+        handle.write(b" " * 32 * 1024 * 1024)
+    assert find_session(str(folder), None)[1] == "by its name"
+
+
+def test_a_stream_that_is_no_terminal_counts_as_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert output.terminal_width() == 80
+
+
+def test_a_column_that_must_not_be_cut_keeps_its_text_and_the_others_make_room() -> None:
+    table = output.Table(["status", "session", "why"], never_cut=(1,))
+    table.add(["aborted", "20260302_aaaa", "seen as dead"])
+    assert table.text(23).splitlines()[1] == "abor…  20260302_aaaa  …"
+
+
+def test_a_table_that_cannot_fit_is_as_narrow_as_it_can_be() -> None:
+    table = output.Table(["status", "session"], never_cut=(1,))
+    table.add(["aborted", "20260302_aaaa"])
+    assert table.text(3).splitlines()[1] == "…  20260302_aaaa"

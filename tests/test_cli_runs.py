@@ -57,6 +57,14 @@ def test_best_has_the_highest_metric(folder: Path, metric: str) -> None:
     assert json.loads(done.out)[metric] == max(run[metric] for run in runs if run[metric] is not None)
 
 
+def test_a_run_without_its_configuration_is_listed_with_what_is_known(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "outputs", tmp_path / "outputs")
+    (tmp_path / "outputs" / "runs" / ids(folder)[0] / "config.json").unlink()
+    done = said(tmp_path, "runs", "list", "outputs/runs", "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    assert [run["ticker"] is None for run in json.loads(done.out)] == [True, False, False]
+
+
 def test_an_unreadable_run_is_named_and_the_rest_is_listed(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "outputs", tmp_path / "outputs")
     (tmp_path / "outputs" / "runs" / ids(folder)[0] / "metadata.json").write_text("{")

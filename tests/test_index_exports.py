@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from root_files import ONE, REPOSITORY, as_ordinary_user, unprivileged_root
+from root_files import ONE, REPOSITORY, TWO, as_ordinary_user, unprivileged_root
 from sessions_builder import NOW, Sessions, ago, one_of_each
 
 from quantlab.errors import QuantlabError
 from quantlab.events import GENESIS_HASH
 from quantlab.exports import index
 from quantlab.exports.index import CSV, JSON, MARKDOWN, NAMES, refresh, shown, write
+from quantlab.ledger import Head
 from quantlab.sessions.adoption import shared_home
 from quantlab.sessions.recorder import Recorder
 from quantlab.store.engine import open_store
@@ -376,3 +377,37 @@ with open_store(locate(root, None)) as store:
     )
     assert int(answer.stdout) < 60 * 1024
     assert as_json(tmp_path)["n_sessions"] == 50_001
+
+
+def test_a_server_s_sessions_are_exported_as_a_file_s_are(tmp_path: Path, postgres_url: str) -> None:
+    root, home = tmp_path / "root", tmp_path / "home"
+    rows = []
+    for url in (None, postgres_url):
+        with Sessions(root if url is None else home, url) as sessions:
+            sessions.adopted("s1", NOW, path="s1", **shared_home(locate(None, "sqlite:////none"), root))
+            write(sessions.store, root)
+        rows.append(as_json(root)["sessions"])
+    assert rows[0] == rows[1] != []
+
+
+def test_an_export_waits_until_a_look_finds_nothing_new(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 1:
+            sessions.success(TWO, ago(minutes=9))
+
+    sessions.success(ONE, ago(hours=1))
+    monkeypatch.setattr("quantlab.exports.index.time.sleep", nap)
+    index._let_others_end(sessions.store, Head(0, GENESIS_HASH))
+    assert len(naps) == 2
+
+
+def test_an_export_does_not_wait_for_ever(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "_LONGEST_WAIT_SECONDS", 0.0)
+    sessions.success(ONE, ago(hours=1))
+    assert refresh(sessions.store, sessions.root)
+    assert as_json(sessions.root)["n_sessions"] == 1

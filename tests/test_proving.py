@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import flow_program as program
 import pytest
 from flow_program import PAPER, document, said, session_of
 
+from quantlab.research import rerun
+from quantlab.trading.simulation import Replay
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from quantlab.trading.results import Simulation
@@ -55,27 +60,56 @@ def test_prices_that_are_gone_make_it_impossible(folder: Path) -> None:
     assert "impossible" in done.out
 
 
-def test_an_engine_that_counts_otherwise_is_found_out_at_its_bar(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dataclasses import replace
+def with_more_equity(made: Simulation) -> Simulation:
+    """Count half a unit more from bar 200 on."""
+    equity = made.equity.copy()
+    equity[200:] += 0.5
+    return replace(made, equity=equity)
 
-    from quantlab.research import rerun as module
-    from quantlab.trading.simulation import Replay
+
+def with_other_reasons(made: Simulation) -> Simulation:
+    """Trade the same for other reasons."""
+    return replace(made, fills=[replace(fill, reason="because") for fill in made.fills])
+
+
+def use_engine(monkeypatch: pytest.MonkeyPatch, changed: Callable[[Simulation], Simulation]) -> None:
+    """Run again with an engine that differs from the one that the session ran with."""
 
     class Odd(Replay):
         def result(self) -> Simulation:
-            made = super().result()
-            equity = made.equity.copy()
-            equity[200:] += 0.5
-            return replace(made, equity=equity)
+            return changed(super().result())
 
-    monkeypatch.setattr(module, "Replay", Odd)
+    monkeypatch.setattr(rerun, "Replay", Odd)
+
+
+def test_an_engine_that_counts_otherwise_is_found_out_at_its_bar(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_engine(monkeypatch, with_more_equity)
     done = said(folder, "--paper-sessions-prove", str(session_of(folder)))
     assert done.code == 1
     assert "different" in done.out
     assert "first difference at bar 200" in done.out
     assert "field equity" in done.out
+
+
+def test_without_the_kept_equity_a_difference_is_told_but_not_its_bar(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_engine(monkeypatch, with_more_equity)
+    (session_of(folder) / "artifacts" / "equity.csv").unlink()
+    done = said(folder, "--paper-sessions-prove", str(session_of(folder)))
+    assert done.code == 1
+    assert "equity.csv can't be read to name the bar" in done.out
+
+
+def test_a_difference_that_no_bar_shows_is_told_as_one_of_a_fill(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_engine(monkeypatch, with_other_reasons)
+    done = said(folder, "--paper-sessions-prove", str(session_of(folder)))
+    assert done.code == 1
+    assert "the kept equity table does not: a fill's detail changed" in done.out
 
 
 def test_a_failed_session_has_nothing_to_prove(tmp_path: Path) -> None:

@@ -88,3 +88,44 @@ def test_a_session_that_the_ledger_does_not_know_is_named(folder: Path) -> None:
     done = said(folder, "--report", str(root_of(folder) / "20200101_000000_paper_000000000000"))
     assert done.code == 2
     assert "is no folder" in done.error
+
+
+def test_an_empty_folder_beside_a_ledger_is_no_session_of_it(folder: Path) -> None:
+    empty = root_of(folder) / "20200101_000000_paper_000000000000"
+    empty.mkdir()
+    done = said(folder, "--report", str(empty))
+    assert done.code == 2
+    assert f"No session {empty.name} in" in done.error
+
+
+LOST = ("trades.csv", "run_report.md", "artifacts/equity.png")
+
+
+def test_a_rebuild_makes_lost_result_files_anew_byte_for_byte(folder: Path) -> None:
+    session = session_of(folder)
+    before = contents(session)
+    for name in LOST:
+        (session / name).unlink()
+    done = said(folder, "ledger", "rebuild", str(root_of(folder)))
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[1] == "3 files made anew."
+    assert contents(session) == before
+
+
+def test_a_rebuild_leaves_a_session_that_lost_nothing_as_it_is(folder: Path) -> None:
+    before = {name: (session_of(folder) / name).stat().st_mtime_ns for name in LOST}
+    done = said(folder, "ledger", "rebuild", str(root_of(folder)))
+    assert done.out.splitlines()[1] == "0 files made anew."
+    assert {name: (session_of(folder) / name).stat().st_mtime_ns for name in LOST} == before
+
+
+def test_a_rebuild_without_the_prices_warns_and_makes_the_rest(folder: Path) -> None:
+    session = session_of(folder)
+    (session / "trades.csv").unlink()
+    prices = session / "artifacts" / "prices.csv"
+    prices.write_bytes(prices.read_bytes() + b"x")
+    done = said(folder, "ledger", "rebuild", str(root_of(folder)))
+    assert done.code == 0
+    assert done.err.startswith(f"WARNING: {session.name}: ")
+    assert "is not what the session ran on" in done.err
+    assert not (session / "trades.csv").exists()

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 import flow_program as program
 import pytest
 from flow_program import PAPER, SYNTHETIC, document, said
+from sessions_builder import NOW
+
+from quantlab.config import RunConfig
+from quantlab.errors import QuantlabError
+from quantlab.research.folders import new_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,3 +132,13 @@ def test_a_runs_report_is_rebuilt_to_the_same_bytes(run: Path, folder: Path) -> 
     done = said(folder, "--report", str(run))
     assert (done.code, done.err) == (0, "")
     assert (run / "run_report.md").read_bytes() == before
+
+
+def test_where_every_id_is_taken_a_run_says_so_and_takes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quantlab.research.folders.secrets.token_hex", lambda _count: "00")
+    new_folder(tmp_path, RunConfig(), "run", NOW)
+    with pytest.raises(QuantlabError, match="No free id was found"):
+        new_folder(tmp_path, RunConfig(), "run", NOW)
+    assert len(list(tmp_path.iterdir())) == 1

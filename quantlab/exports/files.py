@@ -29,11 +29,6 @@ def write_whole(path: Path, data: bytes) -> None:
         handle.write(data)
 
 
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a JSON object whole, as `json_bytes` spells it."""
-    write_whole(path, json_bytes(document))
-
-
 def json_bytes(document: dict[str, Any]) -> bytes:
     """Return strict JSON for people: two spaces, field order kept, UTF-8, a newline at the end."""
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

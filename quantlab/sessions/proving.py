@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from quantlab import ledger
 from quantlab.errors import DataError, QuantlabError, StrategyError
-from quantlab.events import OPERATOR, Proved, Started, Succeeded
+from quantlab.events import NAMES, OPERATOR, Event, Proved, Started, Succeeded
 from quantlab.exports import artifacts
 from quantlab.ledger import Entry
 from quantlab.research.rerun import first_difference_from_kept, rerun
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quantlab.events import Recorded
     from quantlab.store.engine import Store
 
+OfKind = TypeVar("OfKind", bound=Event)
 IDENTICAL, DIFFERENT, IMPOSSIBLE = "identical", "different", "impossible"
 
 
@@ -60,18 +61,20 @@ def kept_by(recorded: Sequence[Recorded], session_id: str) -> Kept:
     Raises:
         QuantlabError: it did not run here, or did not succeed.
     """
-    births = [one.event for one in recorded if one.type == "started"]
-    ends = [one.event for one in recorded if one.type == "succeeded"]
+    started, end = _first(recorded, Started), _first(recorded, Succeeded)
     data = artifacts.data_facts_of(recorded)
-    if not births or not ends or data is None:
+    if started is None or end is None or data is None:
         raise QuantlabError(
             f"Session {session_id} can't be run again: only a session that QuantLab itself ran and that succeeded "
             "has kept what that takes."
         )
-    started, end = births[0], ends[0]
-    if not (isinstance(started, Started) and isinstance(end, Succeeded)):
-        raise TypeError(f"Session {session_id} holds events of other types than their names.")
     return Kept(started.config, data, end.result_digest)
+
+
+def _first(recorded: Sequence[Recorded], kind: type[OfKind]) -> OfKind | None:
+    """Return the first event of a kind; only those that bear its name are decoded."""
+    found = (one.event for one in recorded if one.type == NAMES[kind])
+    return cast("OfKind | None", next(found, None))
 
 
 def _compared(folder: Path, kept: Kept) -> Proved:

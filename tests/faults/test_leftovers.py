@@ -9,6 +9,7 @@ import pytest
 from ledger_history import failed, history, open_root, record
 from tame import called
 
+from quantlab.errors import QuantlabError
 from quantlab.exports.files import remove_leftovers, write_whole, writing_whole
 
 if TYPE_CHECKING:
@@ -69,3 +70,23 @@ def test_the_index_says_which_files_it_made_anew(tmp_path: Path) -> None:
     code, out, _err = called("paper-sessions", "index", str(tmp_path))
     assert (code, out.splitlines()[0]) == (0, "Made anew: 1")
     assert (tmp_path / "s1" / "session_status.json").exists()
+
+
+def test_a_file_that_cannot_take_its_place_leaves_nothing_aside(tmp_path: Path) -> None:
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(QuantlabError, match=r"report.json can't be written: Is a directory"):
+        write_whole(tmp_path / "report.json", b"whole")
+    assert _hidden(tmp_path) == []
+
+
+def test_a_writer_that_fails_half_way_leaves_the_old_file_and_nothing_aside(tmp_path: Path) -> None:
+    write_whole(tmp_path / "report.json", b"old")
+    with pytest.raises(ZeroDivisionError):
+        _write_half(tmp_path / "report.json")
+    assert ((tmp_path / "report.json").read_bytes(), _hidden(tmp_path)) == (b"old", [])
+
+
+def _write_half(path: Path) -> None:
+    with writing_whole(path) as handle:
+        handle.write(b"ha")
+        raise ZeroDivisionError
