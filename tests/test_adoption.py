@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -457,3 +458,55 @@ def test_in_a_shared_ledger_sessions_tell_their_root_and_host(tmp_path: Path) ->
 
 def test_in_its_own_ledger_a_root_needs_no_telling(tmp_path: Path) -> None:
     assert shared_home(locate(tmp_path, None), tmp_path) == {}
+
+
+def test_a_file_that_goes_while_its_folder_is_read_is_as_if_it_had_not_been_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_legacy_session(tmp_path / "s", 0, "success")
+    names_in = adoption._names_in
+
+    def then_removed(place: str) -> set[str]:
+        names = names_in(place)
+        for name in ("session_status.json", "trades.csv"):
+            (tmp_path / "s" / name).unlink()
+        return names
+
+    monkeypatch.setattr(adoption, "_names_in", then_removed)
+    facts = read_folder(tmp_path / "s", tmp_path)
+    monkeypatch.undo()
+    assert facts == read_folder(tmp_path / "s", tmp_path)
+
+
+def test_a_folder_that_goes_before_it_is_read_is_not_adopted(tmp_path: Path) -> None:
+    with Sessions(tmp_path) as sessions:
+        (there,) = make_legacy_root(tmp_path, 1)
+        outcome = adopted(sessions, "gone", there)
+    assert (outcome.adopted, outcome.unreadable) == ([there], {})
+
+
+def test_an_artifacts_folder_that_may_not_be_listed_has_no_artifacts() -> None:
+    with unprivileged_root() as root:
+        make_legacy_session(root / "s", 0, "success")
+        (root / "s" / "artifacts").chmod(0o000)
+        with as_ordinary_user():
+            facts = read_folder(root / "s", root)
+        (root / "s" / "artifacts").chmod(0o755)
+    assert facts is not None
+    assert [name for name in facts.digests if name.startswith("artifacts/")] == []
+
+
+def test_files_on_a_disk_that_fails_are_unreadable_and_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_legacy_session(tmp_path / "s", 0, "success")
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", fail)
+        facts = read_folder(tmp_path / "s", tmp_path)
+    assert facts is not None
+    assert {"session_status.json", "trades.csv", "artifacts/equity.png"} <= set(facts.unreadable)
+    assert facts.digests == {}

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from quantlab.events import Aborted, Adopted, Amended, Event, Recorded, encode
 from quantlab.exports.artifacts import data_facts_of, documents
+from quantlab.sessions.paper import paper_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +138,8 @@ def test_a_heartbeat_whose_facts_are_spelled_null_has_none(recorded: list[Record
     """Ours leaves the word out; an exported ledger of another program may spell it."""
     silent = '{"stage":"prices_loaded","bars_done":0,"bars_expected":null,"data":null}'
     assert data_facts_of([structs.replace(recorded[1], type="heartbeat", payload=silent)]) is None
+
+
+def test_only_a_session_that_ran_here_heads_a_report() -> None:
+    with pytest.raises(TypeError, match="Session old begins with 'adopted', not 'started'"):
+        paper_header(adopted())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import re
+import sqlite3
 from typing import TYPE_CHECKING
 
 import flow_program as program
@@ -14,6 +16,7 @@ from flow_program import PAPER, SYNTHETIC, UTC_TIME, document, said, session_of
 
 from quantlab.events import Recorded, Started
 from quantlab.sessions import closing
+from quantlab.store import engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,6 +214,20 @@ def test_a_paced_session_gives_the_same_digest_and_beats_while_bars_go_by(
     stages = [json.loads(text)["stage"] for kind, text in program.events_of(tmp_path) if kind == "heartbeat"]
     assert stages.count("simulating") >= 2
     assert list(dict.fromkeys(stages)) == STAGES
+
+
+def test_a_session_whose_start_cannot_be_recorded_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert said(tmp_path, *PAPER).code == 0
+    before = program.sessions_of(tmp_path)
+    monkeypatch.setattr(engine, "PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    with contextlib.closing(sqlite3.connect(program.root_of(tmp_path) / "ledger.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = said(tmp_path, *PAPER)
+    assert done.code == 1
+    assert "another process holds it" in done.error
+    assert program.sessions_of(tmp_path) == before
 
 
 def test_the_reproduce_command_reproduces_a_synthetic_session(tmp_path: Path) -> None:

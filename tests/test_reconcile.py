@@ -30,6 +30,8 @@ from sessions_builder import NOW, Sessions, ago
 
 from quantlab import projections
 from quantlab.errors import ConfigError
+from quantlab.events import Heartbeat
+from quantlab.ledger import Entry
 from quantlab.sessions.healing import places_of
 from quantlab.sessions.reconcile import Findings, reconcile
 
@@ -274,6 +276,20 @@ def test_files_of_a_dead_running_session_are_brought_up_to_its_last_event(sessio
     assert reconciled(sessions).remade == {TWO: ["session_status.json"]}
 
 
+def test_an_edit_outlasts_what_the_session_records_after_it(sessions: Sessions) -> None:
+    path = running(sessions) / "session_status.json"
+    edit(path, note="mine")
+    reconciled(sessions)
+    later = Heartbeat(stage="simulating", bars_done=300, bars_expected=730)
+    sessions.recorder.record(
+        Entry(session_id=TWO, session_version=4, event=later, occurred_at=ago(minutes=1))
+    )
+    found = reconciled(sessions)
+    status = json.loads(path.read_bytes())
+    assert (found.amended, found.remade) == ([], {TWO: ["session_status.json"]})
+    assert (status["bars_done"], status["note"]) == (300, "mine")
+
+
 def test_an_edit_of_an_adopted_folder_is_recorded(sessions: Sessions) -> None:
     (session_id,) = make_legacy_root(sessions.root, 1)
     reconciled(sessions)
@@ -281,6 +297,17 @@ def test_an_edit_of_an_adopted_folder_is_recorded(sessions: Sessions) -> None:
     (found,) = reconciled(sessions).amended
     assert found.changes == {"ticker": {"before": "ETH-USD", "after": "SOL-USD"}}
     assert (row(sessions, session_id)["ticker"], reconciled(sessions)) == ("SOL-USD", NOTHING)
+
+
+def test_a_field_removed_from_an_adopted_file_is_removed_once(sessions: Sessions) -> None:
+    (session_id,) = make_legacy_root(sessions.root, 1)
+    reconciled(sessions)
+    path = sessions.root / session_id / "config.json"
+    path.write_text(json.dumps({"ticker": "ETH-USD"}))
+    reconciled(sessions)
+    edit(path, ticker="SOL-USD")
+    (found,) = reconciled(sessions).amended
+    assert found.changes == {"ticker": {"before": "ETH-USD", "after": "SOL-USD"}}
 
 
 def test_a_file_removed_from_an_adopted_folder_is_recorded_and_what_it_said_falls_back(

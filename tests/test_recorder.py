@@ -130,3 +130,10 @@ def test_many_births_are_recorded_at_once(store: Store) -> None:
     assert stored(store.location.file, "SELECT status, ready, sessions FROM session_counts") == [
         ("success", 0, 20)
     ]
+
+
+def test_annotations_of_a_session_that_moved_on_are_left_out(store: Store) -> None:
+    record(store, history("s1", succeeded()))
+    late = entry("s1", 2, events.Vanished(folder="s1"), actor=events.OPERATOR)
+    assert Recorder(store).record_annotations([late]) == []
+    assert [row[3] for row in _events(store)] == ["started", "succeeded"]

@@ -200,6 +200,22 @@ def test_a_root_opened_for_writing_is_adopted_first(tmp_path: Path) -> None:
         assert connection.exec_driver_sql(COUNT).scalar() == 4
 
 
+def test_without_a_lock_the_leftovers_of_others_stay_and_the_root_is_adopted(tmp_path: Path) -> None:
+    """A folder stands where the lock would be: nobody can tell then who is still adopting."""
+    make_legacy_root(tmp_path, 2)
+    (tmp_path / "ledger.db.lock").mkdir()
+    (tmp_path / ".ledger.db.adopting.1.abcd").write_text("half")
+    assert sessions_in(locate(tmp_path, None)) == 2
+    assert (tmp_path / ".ledger.db.adopting.1.abcd").exists()
+
+
+def test_a_shared_ledger_alone_is_opened_for_writing_without_a_root(tmp_path: Path) -> None:
+    Sessions(tmp_path).store.close()
+    location = locate(None, f"sqlite:///{tmp_path}/ledger.db")
+    with open_root_store(location, now=NOW, say=quiet) as store, store.read() as connection:
+        assert (store.location.root, connection.exec_driver_sql(COUNT).scalar()) == (None, 0)
+
+
 def test_a_root_opened_for_writing_has_its_files_healed(tmp_path: Path) -> None:
     with Sessions(tmp_path) as sessions:
         finished(sessions)

@@ -138,6 +138,27 @@ def test_a_second_signal_does_not_cut_the_first_ones_recording_short(
     assert_aborted(tmp_path, "SIGINT")
 
 
+def test_a_session_that_was_closed_and_is_stopped_too_hears_that_it_was_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = PaperSession.reach
+
+    def closed_and_stopped(paper: PaperSession, name: str, **facts: Any) -> None:
+        if name == "simulated":
+            words = ("paper-sessions", "abort", str(session_of(tmp_path)), "--reason", "seen as dead")
+            assert said(tmp_path, *words).code == 0
+            os.kill(os.getpid(), signal.SIGTERM)
+        real(paper, name, **facts)
+
+    monkeypatch.setattr(closing, "is_alive", lambda *_: False)
+    monkeypatch.setattr(PaperSession, "reach", closed_and_stopped)
+    done = said(tmp_path, *HALF_A_YEAR)
+    assert done.code == 1
+    assert "has ended" in done.error
+    assert program.kinds_of(tmp_path).count("aborted") == 1
+    assert "seen as dead" in document(session_of(tmp_path) / "session_status.json")["message"]
+
+
 def test_a_hangup_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
     words = [sys.executable, str(program.MAIN), *HALF_A_YEAR, *SLOWLY]
     nohup = ["nohup", *words]

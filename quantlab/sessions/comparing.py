@@ -7,7 +7,7 @@ others with the digest under which they were recorded.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -116,8 +116,8 @@ class Known:
         elif isinstance(event, Succeeded):
             names = {one["file_name"]: one["sha256"] for one in event.artifacts}
             self.digests |= {name: digest for name, digest in names.items() if name not in self.made}
-        elif isinstance(event, Amended):
-            self._learn_amendment(place, event)
+        else:
+            self._learn_amendment(place, cast("Amended", event))
 
     def _learn_amendment(self, place: int, event: Amended) -> None:
         self._amended_at[event.file] = place

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -259,5 +259,6 @@ def _note(recorded: Sequence[Entry], findings: Findings) -> None:
             findings.vanished.append(entry.session_id)
         elif isinstance(event, Found):
             findings.found.append(Moved(entry.session_id, event.folder))
-        elif isinstance(event, Amended):
-            findings.amended.append(Edit(entry.session_id, event.file, event.changes, event.lifecycle))
+        else:
+            edit = cast("Amended", event)
+            findings.amended.append(Edit(entry.session_id, edit.file, edit.changes, edit.lifecycle))
