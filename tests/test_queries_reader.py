@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import shutil
 import sqlite3
 import tempfile
@@ -86,6 +88,44 @@ def test_a_truncated_ledger_is_called_damaged(ledger: Sessions) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(LedgerDamagedError), ledger.reader() as reader:
         total(reader)
+
+
+def test_a_ledger_whose_schema_s_revision_is_overwritten_is_called_damaged(ledger: Sessions) -> None:
+    ledger.store.close()
+    file = ledger.root / "ledger.db"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'alembic_version'")
+    with file.open("r+b") as handle:
+        handle.seek((page - 1) * 4096)
+        handle.write(b"\xa5" * 4096)
+    with pytest.raises(LedgerDamagedError, match="malformed"):
+        ledger.reader()
+
+
+@contextmanager
+def few_handles(left: int) -> Iterator[None]:
+    """Let this process open only so many files more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 16, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(left):
+            os.close(held.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for handle in held:
+            os.close(handle)
+
+
+@pytest.mark.parametrize("left", range(3))
+def test_a_process_out_of_file_handles_cannot_read_and_says_so(ledger: Sessions, left: int) -> None:
+    ledger.store.close()
+    with few_handles(left), pytest.raises(LedgerError, match="can't be read"):
+        ledger.reader()
 
 
 def test_a_newer_ledger_is_refused_by_both_revisions(ledger: Sessions) -> None:
@@ -224,3 +264,12 @@ def set_revision(ledger: Sessions, revision: str) -> None:
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
     connection.close()
+
+
+def test_a_ledger_that_can_only_be_read_from_a_copy_needs_a_temporary_folder(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = read_only(open_folder, with_wal=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(open_folder / "nowhere"))
+    with pytest.raises(LedgerError, match="name one by TMPDIR"), nobody():
+        open_reader(location)

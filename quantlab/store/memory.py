@@ -22,12 +22,22 @@ def copied(file: Path) -> sqlite3.Connection:
     """
     memory = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        with tempfile.TemporaryDirectory(prefix="quantlab-read-") as folder:
+        with _temporary_folder(file) as folder:
             _back_up(_copy_still(file, Path(folder)), memory)
     except BaseException:
         memory.close()
         raise
     return memory
+
+
+def _temporary_folder(file: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="quantlab-read-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise LedgerError(
+            f"The ledger {file} can only be read from a copy, and no temporary folder can be had for it "
+            f"({error.strerror or error}); name one by TMPDIR."
+        ) from error
 
 
 def _copy_still(file: Path, folder: Path) -> Path:
