@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from both_engines import T0, beat, birth, entry, plain_client, start_writer
+from later_program import LATER, become_later
 
 from quantlab import ledger, projections
 from quantlab.errors import ConflictError, LedgerError, SessionEndedError
@@ -20,6 +21,7 @@ from quantlab.store.engine import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from quantlab.events import Recorded
     from quantlab.ledger import Entry
@@ -89,6 +91,30 @@ def test_a_new_ledger_is_empty_and_has_an_identity(store: Store) -> None:
 def test_a_ledger_that_must_exist_is_not_made(any_location: Location) -> None:
     with pytest.raises(LedgerError, match="There is no ledger"):
         open_store(any_location, create=False)
+
+
+def test_a_newer_ledger_is_refused(store: Store) -> None:
+    plain_client(store.location, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(LedgerError, match="has schema 9999, newer than this program's"):
+        open_store(store.location)
+
+
+def test_an_older_ledger_is_upgraded_with_its_events(
+    recorder: Recorder, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recorder.record(birth("a"))
+    become_later(monkeypatch, tmp_path / "migrations")
+    with open_store(store.location) as upgraded:
+        assert [one.session_id for one in events_of(upgraded)] == ["a"]
+    assert plain_client(store.location, "SELECT version_num FROM alembic_version") == [(LATER,)]
+
+
+def test_an_older_ledger_that_must_not_be_upgraded_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    become_later(monkeypatch, tmp_path / "migrations")
+    with pytest.raises(LedgerError, match="Run 'quantlab ledger migrate'"):
+        open_store(store.location, create=False, upgrade=False)
 
 
 def test_an_opened_ledger_is_opened_again_as_it_is(store: Store, recorder: Recorder) -> None:

@@ -126,6 +126,15 @@ def test_alembic_upgrade_head_leaves_a_current_ledger_as_it_is(tmp_path: Path) -
     assert stored(tmp_path / "ledger.db", "SELECT * FROM ledger_head") == before
 
 
+def test_alembic_downgrade_is_refused_and_the_ledger_stays(tmp_path: Path) -> None:
+    open_root(tmp_path).close()
+    before = stored(tmp_path / "ledger.db", "SELECT * FROM ledger_head")
+    done = _alembic("downgrade", "base", ledger=tmp_path / "ledger.db")
+    assert done.returncode != 0
+    assert "A ledger only moves forward" in done.stderr
+    assert stored(tmp_path / "ledger.db", "SELECT * FROM ledger_head") == before
+
+
 def test_alembic_offers_no_offline_sql(tmp_path: Path) -> None:
     done = _alembic("upgrade", "head", "--sql", ledger=tmp_path / "ledger.db")
     assert done.returncode != 0
@@ -185,6 +194,20 @@ def test_a_file_system_without_hard_links_gets_its_ledger_all_the_same(
     monkeypatch.setattr(os, "link", refuse)
     open_root(tmp_path).close()
     assert stored(tmp_path / "ledger.db", "SELECT sequence FROM ledger_head") == [(0,)]
+
+
+def test_without_hard_links_a_ledger_that_another_process_made_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_root(tmp_path).close()
+    before = stored(tmp_path / "ledger.db", "SELECT ledger_id FROM ledger_head")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    migrate.create_file(tmp_path / "ledger.db")
+    assert stored(tmp_path / "ledger.db", "SELECT ledger_id FROM ledger_head") == before
 
 
 def test_a_place_where_no_ledger_can_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,3 +202,12 @@ def test_a_tampered_projection_is_mended_by_a_rebuild(tmp_path: Path) -> None:
     with open_root(tmp_path) as store:
         maintenance.rebuild(store)
     assert stored(file, "SELECT * FROM paper_sessions") == before
+
+
+def test_all_differences_are_named_one_after_the_other(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(fill(tmp_path))) as client, client:
+        client.execute("DELETE FROM paper_sessions WHERE session_id = 's1'")
+        client.execute("UPDATE paper_sessions SET trades = 9 WHERE session_id = 's2'")
+    with open_root(tmp_path) as store, store.read() as connection:
+        named = [(one.session_id, one.column) for one in projections.differences(connection)]
+    assert named[:2] == [("s1", "session_id"), ("s2", "trades")]

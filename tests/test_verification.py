@@ -118,6 +118,15 @@ def test_an_index_that_lost_an_entry_is_found(tmp_path: Path) -> None:
     assert "integrity" in {fault.check for fault in _verify(tmp_path).faults}
 
 
+def test_a_check_that_the_database_cannot_carry_out_is_told(tmp_path: Path) -> None:
+    """Somebody keeps a table of their own in the file, with a rule that only their program knows."""
+    with closing(sqlite3.connect(fill(tmp_path))) as client, client:
+        client.create_function("known", 1, lambda _value: 1, deterministic=True)
+        client.execute("CREATE TABLE notes (text CHECK (known(text)))")
+        client.execute("INSERT INTO notes VALUES ('mine')")
+    assert _verify(tmp_path).faults == [Fault("integrity", "unknown function: known()")]
+
+
 def test_a_payload_that_can_not_be_folded_is_told(tmp_path: Path) -> None:
     forge(fill(tmp_path), "UPDATE events SET payload = '[]' WHERE sequence = 1")
     checks = {fault.check: fault for fault in _verify(tmp_path).faults}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_history import CHECKOUT, entry, fill, heartbeat, history, open_root, record, stored
+from later_program import LATER, become_later
+from ledger_history import BEGINNING, CHECKOUT, entry, fill, heartbeat, history, open_root, record, stored
 
 from quantlab.errors import LedgerDamagedError, LedgerError
 from quantlab.sessions import maintenance
+from quantlab.sessions.backup import back_up, restore
 from quantlab.sessions.recorder import Recorder
 from quantlab.store import migrate
 from quantlab.store.engine import open_store
@@ -23,6 +24,7 @@ from quantlab.store.location import Location
 from quantlab.store.revision import HEAD_REVISION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -69,6 +71,13 @@ def test_another_program_s_database_is_no_ledger(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE notes (text)")
     with pytest.raises(LedgerDamagedError, match="no QuantLab ledger"):
+        open_root(file.parent)
+
+
+def test_another_program_s_schema_of_the_same_name_is_told(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("ALTER TABLE alembic_version RENAME COLUMN version_num TO version")
+    with pytest.raises(LedgerError, match="no such column: version_num"):
         open_root(file.parent)
 
 
@@ -174,52 +183,74 @@ while True:
 """
 
 
-def _make_older(file: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let the program have a further migration, so that the ledger is an older one."""
-    shutil.copytree(migrate.migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "9000_later.py").write_text(
-        f"from alembic import op\nrevision = '9000'\ndown_revision = '{HEAD_REVISION}'\n"
-        "def upgrade() -> None:\n    op.execute('CREATE TABLE later (x)')\n"
-    )
-    monkeypatch.setattr(migrate, "migrations_folder", lambda: folder)
-    monkeypatch.setattr(migrate, "HEAD_REVISION", "9000")
+@pytest.fixture
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The place of a later program's migrations."""
+    return tmp_path_factory.mktemp("program") / "migrations"
 
 
 def test_an_older_ledger_is_upgraded_with_all_its_events(
-    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    file: Path, monkeypatch: pytest.MonkeyPatch, program: Path
 ) -> None:
-    _make_older(file, monkeypatch, tmp_path_factory.mktemp("program") / "migrations")
+    become_later(monkeypatch, program)
     with open_root(file.parent) as store:
         assert maintenance.verify(store).faults == []
     assert stored(file, "SELECT version_num FROM alembic_version") == [("9000",)]
 
 
 def test_an_older_ledger_is_backed_up_before_it_is_upgraded(
-    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    file: Path, monkeypatch: pytest.MonkeyPatch, program: Path
 ) -> None:
     older = HEAD_REVISION
-    _make_older(file, monkeypatch, tmp_path_factory.mktemp("program") / "migrations")
+    become_later(monkeypatch, program)
     open_root(file.parent).close()
     backup = file.with_name(f"ledger.db.before-9000-from-{older}")
     assert stored(backup, "SELECT version_num FROM alembic_version") == [(older,)]
     assert stored(backup, "SELECT count(*) FROM events") == [(10,)]
 
 
-def test_a_command_that_only_reads_leaves_an_older_ledger_as_it_is(
-    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+def test_of_two_that_find_an_older_ledger_the_second_leaves_the_upgraded_one_as_it_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch, program: Path
 ) -> None:
-    _make_older(file, monkeypatch, tmp_path_factory.mktemp("program") / "migrations")
+    become_later(monkeypatch, program)
+
+    @contextmanager
+    def after_the_first(_location: Location) -> Iterator[None]:
+        migrate._migrate_sqlite(file)
+        yield
+
+    monkeypatch.setattr(migrate, "write_lock", after_the_first)
+    open_root(file.parent).close()
+    assert stored(file, "SELECT version_num FROM alembic_version") == [(LATER,)]
+    assert not list(file.parent.glob("*before*"))
+
+
+def test_an_older_backup_is_restored_and_upgraded(
+    file: Path, monkeypatch: pytest.MonkeyPatch, program: Path, tmp_path: Path
+) -> None:
+    with open_root(file.parent) as store:
+        back_up(store, tmp_path / "saved")
+    become_later(monkeypatch, program)
+    file.unlink()
+    restore(Location(root=None, file=file), tmp_path / "saved", now=BEGINNING)
+    assert stored(file, "SELECT version_num FROM alembic_version") == [(LATER,)]
+    assert stored(tmp_path / "saved", "SELECT version_num FROM alembic_version") == [(HEAD_REVISION,)]
+
+
+def test_a_command_that_only_reads_leaves_an_older_ledger_as_it_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch, program: Path
+) -> None:
+    become_later(monkeypatch, program)
     with pytest.raises(LedgerError, match="Run 'quantlab ledger migrate'"):
         open_store(Location(root=file.parent, file=file), create=False, upgrade=False)
     assert not list(file.parent.glob("*before*"))
 
 
 def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(
-    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    file: Path, monkeypatch: pytest.MonkeyPatch, program: Path
 ) -> None:
-    folder = tmp_path_factory.mktemp("program") / "migrations"
-    _make_older(file, monkeypatch, folder)
-    with (folder / "versions" / "9000_later.py").open("a") as script:
+    become_later(monkeypatch, program)
+    with (program / "versions" / "9000_later.py").open("a") as script:
         script.write("    op.execute('CREATE TABLE later (x)')\n")
     with pytest.raises(LedgerError, match="already exists"):
         open_root(file.parent)
