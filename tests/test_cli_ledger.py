@@ -12,12 +12,16 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_history import CHECKOUT, entry, fill, forge, heartbeat, open_root, record, stored
+from both_engines import plain_client
+from ledger_history import BEGINNING, CHECKOUT, entry, fill, forge, heartbeat, open_root, record, stored
+from root_files import as_ordinary_user, unprivileged_root
 
 from quantlab.cli import ledger as commands
 from quantlab.cli.main import run
 from quantlab.errors import ConfigError
+from quantlab.sessions.backup import back_up, restore
 from quantlab.signing import is_signed, read_key
+from quantlab.store.location import locate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -283,6 +287,15 @@ def test_a_backup_is_replaced_by_a_later_one(root: str, file: Path, tmp_path: Pa
     assert stored(tmp_path / "backup.db", "SELECT sequence FROM ledger_head") == [(11,)]
 
 
+def test_a_backup_of_an_empty_ledger_is_replaced_by_a_later_one(tmp_path: Path, say: Say) -> None:
+    (tmp_path / "new").mkdir()
+    open_root(tmp_path / "new").close()
+    say("backup", tmp_path / "new", tmp_path / "backup.db")
+    fill(tmp_path / "new")
+    assert say("backup", tmp_path / "new", tmp_path / "backup.db")[0] == 0
+    assert stored(tmp_path / "backup.db", "SELECT sequence FROM ledger_head") == [(10,)]
+
+
 def test_a_backup_that_holds_more_is_not_replaced(root: str, file: Path, tmp_path: Path, say: Say) -> None:
     say("backup", root, tmp_path / "backup.db")
     _cut(file)
@@ -353,6 +366,24 @@ def test_a_ledger_that_others_have_open_is_not_replaced(
     assert (code, "Stop the sessions first" in err) == (1, True)
 
 
+def test_a_ledger_s_file_that_may_only_be_read_is_replaced_and_kept() -> None:
+    with unprivileged_root() as outer:
+        outer.chmod(0o777)
+        with as_ordinary_user():
+            (outer / "root").mkdir()
+            file = fill(outer / "root")
+            with open_root(file.parent) as store:
+                back_up(store, outer / "saved")
+            file.chmod(0o444)
+            _head, kept = restore(
+                locate(None, f"sqlite:///{file}"), outer / "saved", now=BEGINNING, force=True
+            )
+            assert kept is not None
+            assert stored(kept, "SELECT count(*) FROM events") == [(10,)]
+            with open_root(file.parent) as store:
+                record(store, [entry("s3", 4, heartbeat(9))])
+
+
 @pytest.mark.parametrize("content", [b"junk", b"SQLite format 3\0" + b"x" * 5000, None])
 def test_what_is_no_backup_changes_nothing(
     content: bytes | None, root: str, file: Path, tmp_path: Path, say: Say
@@ -382,6 +413,53 @@ def test_an_import_says_what_it_brought(root: str, tmp_path: Path, say: Say) -> 
     code, out, _ = say("import", tmp_path / "new" / "root", tmp_path / "out.jsonl")
     assert (code, "10 events imported, up to 10:" in out) == (0, True)
     assert say("verify", tmp_path / "new" / "root", "--against", tmp_path / "out.jsonl")[0] == 0
+
+
+@pytest.fixture
+def exported(root: str, tmp_path: Path, say: Say) -> Path:
+    say("export", root, "--output", tmp_path / "out.jsonl")
+    return tmp_path / "out.jsonl"
+
+
+@pytest.fixture
+def on_server(exported: Path, postgres_url: str, say: Say) -> str:
+    """Bring the ledger to a server; returns the URL that leads to it."""
+    code, out, _ = say("import", postgres_url, exported)
+    assert (code, "10 events imported, up to 10:" in out) == (0, True)
+    return postgres_url
+
+
+def test_a_ledger_that_moved_to_a_server_holds_there(
+    on_server: str, root: str, tmp_path: Path, say: Say
+) -> None:
+    (tmp_path / "head.json").write_text(say("head", root, "--format", "json")[1])
+    code, out, _ = say("verify", on_server, "--against", tmp_path / "head.json")
+    assert (code, "integrity" in out, "left to the server" in out) == (0, True, True)
+
+
+def test_a_server_s_backup_is_its_export(on_server: str, exported: Path, tmp_path: Path, say: Say) -> None:
+    code, out, _ = say("backup", on_server, tmp_path / "backup.jsonl")
+    assert (code, "export, which is a server's backup" in out) == (0, True)
+    assert (tmp_path / "backup.jsonl").read_bytes() == exported.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DROP TRIGGER events_guard_update ON events", "events_guard_update is missing"),
+        ("ALTER TABLE events DISABLE TRIGGER events_guard_update", "events_guard_update was altered"),
+        ("CREATE VIEW mine AS SELECT 1 AS one", "mine is none of ours"),
+    ],
+)
+def test_a_rebuild_on_a_server_puts_right_what_a_verification_names(
+    statement: str, told: str, on_server: str, say: Say
+) -> None:
+    plain_client(locate(None, on_server), statement)
+    code, out, _ = say("verify", on_server)
+    assert (code, told in out) == (1, True)
+    code, out, _ = say("rebuild", on_server)
+    assert (code, out.count("\n"), out.startswith("3 sessions projected anew in ")) == (0, 1, True)
+    assert say("verify", on_server)[0] == 0
 
 
 def test_a_missing_export_is_bad_usage(root: str, tmp_path: Path, say: Say) -> None:
