@@ -74,6 +74,7 @@ class Server:
         self._scratch = scratch
         self._count = 0
         environment = {
+            # Unmeasured: coverage would write its files under the limits that the children are put under.
             **{name: value for name, value in os.environ.items() if not name.startswith("COV")},
             "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "tests"), str(HERE)]),
             "MPLCONFIGDIR": str(scratch),
