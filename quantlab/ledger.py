@@ -131,10 +131,14 @@ def stream(connection: sa.Connection, query: str, batch: int = 5_000) -> Iterato
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         return iter(driver.execute(query))
+    return _from_server(connection, query, batch)
+
+
+def _from_server(connection: sa.Connection, query: str, batch: int) -> Iterator[Sequence[Any]]:
     # An option of this statement alone: the connection's own would make a server refuse its next executemany.
     options = {"yield_per": batch}
-    rows = connection.exec_driver_sql(query.replace("%", "%%"), execution_options=options)
-    return (tuple(row) for row in rows)
+    with connection.exec_driver_sql(query.replace("%", "%%"), execution_options=options) as rows:
+        yield from (tuple(row) for row in rows)
 
 
 def event_hash(previous_hash: str, fields: Sequence[object]) -> str:

@@ -437,6 +437,12 @@ def test_a_ledger_that_moved_to_a_server_holds_there(
     assert (code, "integrity" in out, "left to the server" in out) == (0, True, True)
 
 
+def test_a_ledger_that_moved_to_a_server_holds_against_the_export_that_brought_it(
+    on_server: str, exported: Path, say: Say
+) -> None:
+    assert say("verify", on_server, "--against", exported)[0] == 0
+
+
 def test_a_server_s_backup_is_its_export(on_server: str, exported: Path, tmp_path: Path, say: Say) -> None:
     code, out, _ = say("backup", on_server, tmp_path / "backup.jsonl")
     assert (code, "export, which is a server's backup" in out) == (0, True)

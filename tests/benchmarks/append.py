@@ -1,9 +1,9 @@
 """How fast the ledger takes events, as ratios to raw SQLite in the same run: `python tests/benchmarks/append.py`.
 
-Raw SQLite inserts the same row twice over: into a bare table without any key, and into the ledger's own table of events
-with its keys but no guard. All databases are warmed until their write-ahead logs have been wrapped once: before that every commit also makes the
-file longer, which costs more than anything that is measured here. Rounds of all take turns, so that a busy machine
-slows all; each figure is the median of its rounds.
+Raw SQLite inserts the same rows: into a bare table without any key, and into the ledger's own table of events with its
+keys but no guard. All databases are warmed until their write-ahead logs have been wrapped once: before that every
+commit also makes the file longer, which costs more than anything that is measured here. Rounds of all take turns, so
+that a busy machine slows all; each figure is the median of its rounds.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 import msgspec  # noqa: E402 - the path has to be set first
 import psycopg  # noqa: E402
 import sqlalchemy  # noqa: E402
-from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect  # noqa: E402
-from sqlalchemy.schema import CreateTable  # noqa: E402
 from both_engines import T0, birth, entry  # noqa: E402
 from postgres_server import NoServerError, own_schema, start_own  # noqa: E402
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect  # noqa: E402
+from sqlalchemy.schema import CreateTable  # noqa: E402
 
 from quantlab import ledger  # noqa: E402
 from quantlab.events import Heartbeat  # noqa: E402
