@@ -8,8 +8,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,7 @@ from quantlab.store import engine, lock
 from quantlab.store.location import Location
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from quantlab.store.engine import Store
@@ -144,6 +146,65 @@ def test_a_file_system_that_refuses_locks_is_written_without_a_queue(
     monkeypatch.setattr(fcntl, "flock", refuse)
     with lock.file_lock(tmp_path / "turn") as held:
         assert not held
+
+
+@contextmanager
+def stopped_in_the_queue(folder: Path) -> Iterator[None]:
+    """Let somebody else be the first in the queue for a ledger, and never get on."""
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    yield
+    os.close(handle)
+
+
+def seconds_to_write(store: Store) -> float:
+    begun = time.monotonic()
+    with store.write():
+        return time.monotonic() - begun
+
+
+def test_a_writer_that_goes_straight_on_does_not_queue_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "SLICE_SECONDS", 60)
+    with open_root(tmp_path) as store:
+        seconds_to_write(store)
+        with stopped_in_the_queue(tmp_path):
+            assert seconds_to_write(store) < lock.WAIT_SECONDS / 2
+
+
+def test_a_writer_queues_up_again_after_its_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.2)
+    with open_root(tmp_path) as store:
+        seconds_to_write(store)
+        with stopped_in_the_queue(tmp_path):
+            assert seconds_to_write(store) >= 0.2
+
+
+def test_the_first_in_the_queue_gets_the_turn_when_it_is_given_back(tmp_path: Path) -> None:
+    open_root(tmp_path).close()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(tmp_path / "ledger.db.lock")], stdout=subprocess.PIPE, cwd=CHECKOUT
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    begun = time.monotonic()
+    with open_root(tmp_path) as store, store.write():
+        waited = time.monotonic() - begun
+    holder.communicate()
+    assert waited > 0.05
+
+
+def test_a_machine_without_room_for_a_thread_writes_without_a_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with lock.file_lock(tmp_path / "turn"), lock.file_lock(tmp_path / "turn") as second:
+        assert not second
 
 
 def test_a_place_without_locks_is_written_without_a_queue(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from quantlab.errors import (
 )
 from quantlab.store import guards, migrate, postgres
 from quantlab.store.location import Location, redacted, sqlite_uri
-from quantlab.store.lock import write_lock
+from quantlab.store.lock import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +52,7 @@ class Store:
         self.patience_seconds = postgres.PATIENCE_SECONDS
         self._engine = engine
         self._writer: sa.Connection | None = None
+        self._turns = Turns(location)
 
     def transact(self, work: Callable[[sa.Connection], T]) -> T:
         """Do work in a write transaction; where a server goes away, do it again until the patience is at its end.
@@ -89,7 +90,7 @@ class Store:
         """
         with (
             translated(self.location),
-            write_lock(self.location),
+            self._turns.taken(),
             self._writing() as connection,
             connection.begin(),
         ):

@@ -1,7 +1,7 @@
 """A fair queue before SQLite's own lock.
 
-SQLite's back-off starves some writers when eight wait at once; a file lock around the write transaction hands the
-turn round. It is an aid and no guard: where a file system has no such locks, SQLite's own still hold the truth.
+SQLite's back-off starves some writers when eight wait at once; file locks around the write transaction hand the turn
+round. They are an aid and no guard: where a file system has no such locks, SQLite's own still hold the truth.
 """
 
 from __future__ import annotations
@@ -9,63 +9,125 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from quantlab.store.location import Location
 
 WAIT_SECONDS = 30.0
+SLICE_SECONDS = 0.01
+"""For how long a writer that goes straight on may take turn after turn before it queues up again."""
+POLL_SECONDS = 0.0005
+_MADE = os.O_RDWR | os.O_CREAT
+
+
+class Turns:
+    """One writer's turns at a SQLite ledger; at a server's there is nothing to take.
+
+    A writer that goes straight on keeps its turn for a time slice: its pages and its code are still in the caches then,
+    and an append takes half as long as after another process's. Then it queues up behind those who wait.
+    """
+
+    def __init__(self, location: Location) -> None:
+        file = location.file
+        self._places = None if file is None else (f"{file}.lock", str(file.parent))
+        self._slice_ends = 0.0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold the turn to write."""
+        if self._places is None:
+            yield
+            return
+        lock, folder = self._places
+        with _held(lock, _MADE, lambda handle: self._take(handle, folder)):
+            yield
+
+    def _take(self, handle: int, folder: str) -> bool:
+        if time.monotonic() < self._slice_ends and _try(handle):
+            return True
+        had = _queue_up(handle, folder)
+        self._slice_ends = time.monotonic() + SLICE_SECONDS
+        return had
 
 
 @contextmanager
 def write_lock(location: Location) -> Iterator[None]:
-    """Hold the turn to write to a SQLite ledger; on a server there is nothing to hold."""
+    """Keep all writers from a SQLite ledger, for as long as it takes; on a server there is nothing to hold."""
     if location.file is None:
         yield
         return
-    with file_lock(f"{location.file}.lock"):
+    with file_lock(location.file.with_name(f"{location.file.name}.lock")):
         yield
 
 
 @contextmanager
-def file_lock(path: Path | str, wait_seconds: float = WAIT_SECONDS) -> Iterator[bool]:
+def file_lock(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[bool]:
     """Hold an exclusive lock on a file beside the one it guards; yields whether it was had in time.
 
     After the time it goes on without: a stopped holder must not stop everybody.
     """
+    with _held(path, _MADE, lambda handle: _wait(handle, wait_seconds)) as had:
+        yield had
+
+
+@contextmanager
+def _held(path: Path | str, flags: int, take: Callable[[int], bool]) -> Iterator[bool]:
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = os.open(path, flags | os.O_CLOEXEC, 0o666)
     except OSError:
         yield False
         return
     try:
-        yield _acquire(handle, wait_seconds)
+        yield _taken(handle, take)
     finally:
         os.close(handle)
 
 
-def _acquire(handle: int, wait_seconds: float) -> bool:
+def _taken(handle: int, take: Callable[[int], bool]) -> bool:
+    try:
+        return take(handle)
+    except (OSError, RuntimeError):  # a file system without locks; a machine without room for a thread
+        return False
+
+
+def _queue_up(handle: int, folder: str) -> bool:
+    """Take a lock behind all who queue up by a lock on the folder; only the first of them asks for it again."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    with _held(folder, os.O_RDONLY, lambda place: _wait(place, WAIT_SECONDS)):
+        while not (had := _try(handle)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+    return had
+
+
+def _try(handle: int) -> bool:
+    """Take the lock if nobody else holds it."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _queue(handle, wait_seconds)
-    except OSError:
         return False
     return True
 
 
-def _queue(handle: int, wait_seconds: float) -> bool:
-    """Wait in the system's own queue, which wakes one waiter at a time.
+def _wait(handle: int, wait_seconds: float) -> bool:
+    """Take the lock, or wait for it in the system's own queue, which wakes one waiter at a time.
 
     That wait knows no time limit, so a thread keeps the place in the queue, on a handle of its own: once nobody waits
     for its turn any more, the turn ends as it comes.
     """
-    had = threading.Event()
-    threading.Thread(target=_take_turn, args=(os.dup(handle), had), daemon=True).start()
+    if _try(handle):
+        return True
+    had, place = threading.Event(), os.dup(handle)
+    try:
+        threading.Thread(target=_take_turn, args=(place, had), daemon=True).start()
+    except RuntimeError:
+        os.close(place)
+        raise
     return had.wait(wait_seconds)
 
 
