@@ -86,7 +86,9 @@ def test_the_guards_texts_are_those_of_the_revision() -> None:
     assert hashlib.sha256(texts.encode()).hexdigest() == GUARDS_OF_REVISION[HEAD_REVISION]
 
 
-def test_a_ledger_of_the_first_revision_gets_todays_guards(tmp_path: Path) -> None:
+def test_a_ledger_of_the_first_revision_gets_todays_guards(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     open_root(tmp_path).close()
     file = sqlite3.connect(tmp_path / "ledger.db")
     with file:
@@ -96,6 +98,7 @@ def test_a_ledger_of_the_first_revision_gets_todays_guards(tmp_path: Path) -> No
     open_root(tmp_path).close()
     found = stored(tmp_path / "ledger.db", "SELECT sql FROM sqlite_master WHERE name = 'events_guard_insert'")
     assert found == [(guards.SQLITE[0],)]
+    assert "as it is now it is kept as ledger.db.before-0002-from-0001" in caplog.text
 
 
 def test_the_migrations_lie_beside_the_package_in_a_checkout() -> None:

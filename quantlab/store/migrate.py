@@ -6,6 +6,7 @@ Alembic is imported only when there is something to migrate: its import costs mo
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import sqlite3
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from alembic.config import Config
+
+logger = logging.getLogger(__name__)
 
 MIGRATION_LOCK = 7_311_002_022
 """Key of the PostgreSQL advisory lock under which a ledger is made or upgraded."""
@@ -142,7 +145,14 @@ def _upgrade_file(location: Location, file: Path) -> None:
         revision = revision_of_file(file)
         if revision is None or revision == HEAD_REVISION:
             return
-        copy_database(file, file.with_name(f"{file.name}.before-{HEAD_REVISION}-from-{revision}"))
+        before = file.with_name(f"{file.name}.before-{HEAD_REVISION}-from-{revision}")
+        logger.warning(
+            "Upgrading the ledger %s to schema %s; as it is now it is kept as %s.",
+            file,
+            HEAD_REVISION,
+            before.name,
+        )
+        copy_database(file, before)
         _migrate_sqlite(file)
 
 

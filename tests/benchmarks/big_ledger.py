@@ -33,8 +33,8 @@ def make_ledger(root: Path, sessions: int, *, failing: float = 0.01, seed: int =
     with open_store(locate(root, None)) as store, store.write() as connection:
         _drop_guards(connection)
         _insert(connection, _history(sessions, failing, random.Random(seed)))
-        projections.rebuild(connection)
         migrate.replace_guards_and_views(connection)
+        projections.rebuild(connection)
 
 
 def session_id(number: int) -> str:
