@@ -44,7 +44,7 @@ def equity_png(outcome: Outcome, *, title: str) -> bytes:
     )
     drawing.line(upper, times, outcome.buy_and_hold, color=ORANGE, linestyle=(0, (4, 1.5)), label=held)
     drawing.line(upper, times, equity, color=BLUE, linewidth=1.7, label=gained)
-    drawing.mark_fills(upper, times, fills, [float(equity[fill.bar]) for fill in fills])
+    drawing.draw_fills(upper, times, fills, [float(equity[fill.bar]) for fill in fills])
     drawing.scale(upper, "Equity", (equity, outcome.buy_and_hold))
     _draw_drawdown(lower, times, outcome)
     return drawing.png(figure, title=title, synthetic=_is_synthetic(outcome))
@@ -67,8 +67,8 @@ def price_png(outcome: Outcome, *, title: str) -> bytes:
     drawing.line(axes, times, close, color=INK, linewidth=1.1, label="Close")
     mean = sma(close, MEAN_WINDOW)
     drawing.line(axes, times, mean, color=ORANGE, linewidth=1.4, label=f"{MEAN_WINDOW}-bar mean")
-    _mark_decisions(axes, times, outcome)
-    drawing.mark_fills(axes, times, fills, [fill.price for fill in fills])
+    _ring_decisions(axes, times, outcome)
+    drawing.draw_fills(axes, times, fills, [fill.price for fill in fills])
     drawing.scale(axes, "Price", (close,))
     return drawing.png(figure, title=title, synthetic=_is_synthetic(outcome))
 
@@ -92,14 +92,14 @@ def _draw_drawdown(axes: Axes, times: NDArray[np.float64], outcome: Outcome) -> 
         )
 
 
-def _mark_decisions(axes: Axes, times: NDArray[np.float64], outcome: Outcome) -> None:
+def _ring_decisions(axes: Axes, times: NDArray[np.float64], outcome: Outcome) -> None:
     """Ring the bars of decision, unless there are so many that rings would hide the fills."""
     bars = [fill.signal_bar for fill in outcome.simulation.fills]
     if outcome.simulation.pending is not None:
         bars.append(outcome.simulation.pending.signal_bar)
     if len(bars) > MOST_RINGS:
         return
-    drawing.mark(
+    drawing.draw_markers(
         axes, times[bars], outcome.prices.close[bars], marker="o", color=GREY, label="Decision", hollow=True
     )
 

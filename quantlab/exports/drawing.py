@@ -87,17 +87,17 @@ def shade(axes: Axes, spans: Sequence[tuple[float, float]], *, label: str) -> No
         bands.set(linewidth=0, label=label, zorder=0.5)
 
 
-def mark_fills(
+def draw_fills(
     axes: Axes, times: NDArray[np.float64], fills: Sequence[Fill], heights: Sequence[float]
 ) -> None:
-    """Mark buys with triangles that point up and sells with ones that point down, or name their lack."""
+    """Show buys by triangles that point up and sells with ones that point down, or name their lack."""
     if not fills:
         axes.plot([], [], linestyle="none", label="No fills")
     for side, marker, color in (("buy", "^", GREEN), ("sell", "v", RED)):
         chosen = [place for place, fill in enumerate(fills) if fill.side == side]
         bars = [fills[place].bar for place in chosen]
         label = f"{side.capitalize()} ({len(chosen)})"
-        mark(
+        draw_markers(
             axes,
             times[bars],
             np.array([heights[place] for place in chosen]),
@@ -107,7 +107,7 @@ def mark_fills(
         )
 
 
-def mark(
+def draw_markers(
     axes: Axes,
     times: NDArray[np.float64],
     values: NDArray[np.float64],
@@ -117,7 +117,7 @@ def mark(
     label: str,
     hollow: bool = False,
 ) -> None:
-    """Mark points; the more there are, the smaller and lighter."""
+    """Draw a marker at each point; the more there are, the smaller and lighter."""
     if not len(times):
         return
     size, alpha = marker_look(len(times))

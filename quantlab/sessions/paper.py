@@ -61,7 +61,7 @@ class PaperSession:
         Raises:
             LedgerError: the ledger can't be written; no session exists then.
         """
-        host, pid, mark = process.identity()
+        host, pid, start_mark = process.identity()
         made_with = environment()
         started = Started(
             config=config.as_dict(),
@@ -70,7 +70,7 @@ class PaperSession:
             root=str(self.folder.parent.absolute()),
             host=host,
             pid=pid,
-            process=mark,
+            process=start_mark,
             request_id=request_id,
             git_commit=made_with.git_commit,
             code_version=made_with.code_version,
