@@ -1,0 +1,158 @@
+"""`ledger backup|restore`: what replaces what, and what is never overwritten."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from ledger_commands import Say, append, cut, filled_root
+from ledger_history import BEGINNING, entry, fill, forge, heartbeat, open_root, record, stored
+from root_files import as_ordinary_user, unprivileged_root
+
+from quantlab.sessions.backup import back_up, restore
+from quantlab.store.location import locate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return filled_root(tmp_path)
+
+
+@pytest.fixture
+def root(file: Path) -> str:
+    return str(file.parent)
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    return Say(capsys)
+
+
+def test_a_backup_is_a_ledger_that_verifies(root: str, tmp_path: Path, say: Say) -> None:
+    assert say("backup", root, tmp_path / "backup.db")[0] == 0
+    assert say("verify", f"sqlite:///{tmp_path / 'backup.db'}")[0] == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"root", "backup.db"}
+
+
+def test_a_backup_is_replaced_by_a_later_one(root: str, file: Path, tmp_path: Path, say: Say) -> None:
+    say("backup", root, tmp_path / "backup.db")
+    append(file)
+    assert say("backup", root, tmp_path / "backup.db")[0] == 0
+    assert stored(tmp_path / "backup.db", "SELECT sequence FROM ledger_head") == [(11,)]
+
+
+def test_a_backup_of_an_empty_ledger_is_replaced_by_a_later_one(tmp_path: Path, say: Say) -> None:
+    (tmp_path / "new").mkdir()
+    open_root(tmp_path / "new").close()
+    say("backup", tmp_path / "new", tmp_path / "backup.db")
+    fill(tmp_path / "new")
+    assert say("backup", tmp_path / "new", tmp_path / "backup.db")[0] == 0
+    assert stored(tmp_path / "backup.db", "SELECT sequence FROM ledger_head") == [(10,)]
+
+
+def test_a_backup_that_holds_more_is_not_replaced(root: str, file: Path, tmp_path: Path, say: Say) -> None:
+    say("backup", root, tmp_path / "backup.db")
+    cut(file)
+    say("rebuild", root)
+    code, _, err = say("backup", root, tmp_path / "backup.db")
+    assert (code, "no earlier backup" in err) == (2, True)
+    assert stored(tmp_path / "backup.db", "SELECT sequence FROM ledger_head") == [(10,)]
+
+
+def test_a_file_that_is_no_backup_is_replaced_only_by_force(root: str, tmp_path: Path, say: Say) -> None:
+    (tmp_path / "notes").write_text("mine")
+    assert say("backup", root, tmp_path / "notes")[0] == 2
+    assert say("backup", root, tmp_path / "notes", "--force")[0] == 0
+
+
+def test_a_ledger_that_does_not_verify_makes_no_backup(
+    root: str, file: Path, tmp_path: Path, say: Say
+) -> None:
+    forge(file, "DELETE FROM events WHERE sequence = 4")
+    code, _, err = say("backup", root, tmp_path / "backup.db")
+    assert (code, "does not verify" in err) == (1, True)
+    assert {path.name for path in tmp_path.iterdir()} == {"root"}
+
+
+@pytest.mark.parametrize("kind", ["backup", "export"])
+def test_a_damaged_ledger_is_restored_and_kept_beside(
+    kind: str, root: str, file: Path, tmp_path: Path, say: Say
+) -> None:
+    saved = tmp_path / "saved"
+    say(*(("backup", root, saved) if kind == "backup" else ("export", root, "--output", saved)))
+    rows = stored(file, "SELECT * FROM events")
+    file.write_bytes(b"junk" * 5000)
+    code, out, _ = say("restore", root, saved)
+    assert (code, stored(file, "SELECT * FROM events")) == (0, rows)
+    (kept,) = file.parent.glob("ledger.db.before-restore-*Z")
+    assert (kept.read_bytes()[:8], str(kept) in out) == (b"junkjunk", True)
+
+
+def test_a_missing_ledger_is_restored(root: str, file: Path, tmp_path: Path, say: Say) -> None:
+    say("backup", root, tmp_path / "saved")
+    shutil.rmtree(root)
+    assert say("restore", root, tmp_path / "saved")[0] == 0
+    assert say("verify", root)[0] == 0
+
+
+def test_a_ledger_that_verifies_is_not_overwritten(root: str, file: Path, tmp_path: Path, say: Say) -> None:
+    say("backup", root, tmp_path / "saved")
+    append(file)
+    code, _, err = say("restore", root, tmp_path / "saved")
+    assert (code, "verifies; nothing was restored" in err) == (2, True)
+    assert stored(file, "SELECT sequence FROM ledger_head") == [(11,)]
+
+
+def test_force_restores_over_a_ledger_that_verifies(root: str, file: Path, tmp_path: Path, say: Say) -> None:
+    say("backup", root, tmp_path / "saved")
+    append(file)
+    assert say("restore", root, tmp_path / "saved", "--force")[0] == 0
+    assert stored(file, "SELECT sequence FROM ledger_head") == [(10,)]
+
+
+def test_a_ledger_that_others_have_open_is_not_replaced(
+    root: str, file: Path, tmp_path: Path, say: Say
+) -> None:
+    say("backup", root, tmp_path / "saved")
+    with open_root(file.parent) as store:
+        record(store, [entry("s3", 4, heartbeat(9))])
+        code, _, err = say("restore", root, tmp_path / "saved", "--force")
+    assert (code, "Stop the sessions first" in err) == (1, True)
+
+
+def test_a_ledger_s_file_that_may_only_be_read_is_replaced_and_kept() -> None:
+    with unprivileged_root() as outer:
+        outer.chmod(0o777)
+        with as_ordinary_user():
+            (outer / "root").mkdir()
+            file = fill(outer / "root")
+            with open_root(file.parent) as store:
+                back_up(store, outer / "saved")
+            file.chmod(0o444)
+            _head, kept = restore(
+                locate(None, f"sqlite:///{file}"), outer / "saved", now=BEGINNING, force=True
+            )
+            assert kept is not None
+            assert stored(kept, "SELECT count(*) FROM events") == [(10,)]
+            with open_root(file.parent) as store:
+                record(store, [entry("s3", 4, heartbeat(9))])
+
+
+@pytest.mark.parametrize("content", [b"junk", b"SQLite format 3\0" + b"x" * 5000, None])
+def test_what_is_no_backup_changes_nothing(
+    content: bytes | None, root: str, file: Path, tmp_path: Path, say: Say
+) -> None:
+    if content is not None:
+        (tmp_path / "bad").write_bytes(content)
+    code, _, err = say("restore", root, tmp_path / "bad", "--force")
+    assert (code, err.count("\n")) == (2, 1)
+    assert say("verify", root)[0] == 0
+
+
+def test_a_server_is_not_restored_from_a_file(tmp_path: Path, say: Say) -> None:
+    code, _, err = say("restore", "postgresql://ann:s3cret@127.0.0.1:1/db", tmp_path / "saved")
+    assert (code, "quantlab ledger import" in err, "s3cret" in err) == (2, True, False)

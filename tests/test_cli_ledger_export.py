@@ -1,0 +1,141 @@
+"""`ledger export|import`: to a file, to a server, and the lines in docs/ledger.md that check an export."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from both_engines import plain_client
+from ledger_commands import Say, filled_root
+from ledger_history import CHECKOUT
+
+from quantlab.store.location import locate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return filled_root(tmp_path)
+
+
+@pytest.fixture
+def root(file: Path) -> str:
+    return str(file.parent)
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    return Say(capsys)
+
+
+@pytest.fixture
+def exported(root: str, tmp_path: Path, say: Say) -> Path:
+    say("export", root, "--output", tmp_path / "out.jsonl")
+    return tmp_path / "out.jsonl"
+
+
+@pytest.fixture
+def on_server(exported: Path, postgres_url: str, say: Say) -> str:
+    """Bring the ledger to a server; returns the URL that leads to it."""
+    code, out, _ = say("import", postgres_url, exported)
+    assert (code, "10 events imported, up to 10:" in out) == (0, True)
+    return postgres_url
+
+
+def test_an_export_goes_to_standard_output_byte_for_byte(root: str, tmp_path: Path, say: Say) -> None:
+    say("export", root, "--output", tmp_path / "out.jsonl")
+    done = subprocess.run(
+        [sys.executable, "main.py", "ledger", "export", root], cwd=CHECKOUT, capture_output=True, check=True
+    )
+    assert done.stdout == (tmp_path / "out.jsonl").read_bytes()
+
+
+def test_an_import_says_what_it_brought(root: str, tmp_path: Path, say: Say) -> None:
+    say("export", root, "--output", tmp_path / "out.jsonl")
+    code, out, _ = say("import", tmp_path / "new" / "root", tmp_path / "out.jsonl")
+    assert (code, "10 events imported, up to 10:" in out) == (0, True)
+    assert say("verify", tmp_path / "new" / "root", "--against", tmp_path / "out.jsonl")[0] == 0
+
+
+def test_a_missing_export_is_bad_usage(root: str, tmp_path: Path, say: Say) -> None:
+    assert say("import", root, tmp_path / "missing.jsonl")[0] == 2
+
+
+def test_a_ledger_that_moved_to_a_server_holds_there(
+    on_server: str, root: str, tmp_path: Path, say: Say
+) -> None:
+    (tmp_path / "head.json").write_text(say("head", root, "--format", "json")[1])
+    code, out, _ = say("verify", on_server, "--against", tmp_path / "head.json")
+    assert (code, "integrity" in out, "left to the server" in out) == (0, True, True)
+
+
+def test_a_ledger_that_moved_to_a_server_holds_against_the_export_that_brought_it(
+    on_server: str, exported: Path, say: Say
+) -> None:
+    assert say("verify", on_server, "--against", exported)[0] == 0
+
+
+def test_a_server_s_backup_is_its_export(on_server: str, exported: Path, tmp_path: Path, say: Say) -> None:
+    code, out, _ = say("backup", on_server, tmp_path / "backup.jsonl")
+    assert (code, "export, which is a server's backup" in out) == (0, True)
+    assert (tmp_path / "backup.jsonl").read_bytes() == exported.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DROP TRIGGER events_guard_update ON events", "events_guard_update is missing"),
+        ("ALTER TABLE events DISABLE TRIGGER events_guard_update", "events_guard_update was altered"),
+        ("CREATE VIEW mine AS SELECT 1 AS one", "mine is none of ours"),
+    ],
+)
+def test_a_rebuild_on_a_server_puts_right_what_a_verification_names(
+    statement: str, told: str, on_server: str, say: Say
+) -> None:
+    plain_client(locate(None, on_server), statement)
+    code, out, _ = say("verify", on_server)
+    assert (code, told in out) == (1, True)
+    code, out, _ = say("rebuild", on_server)
+    assert (code, out.count("\n"), out.startswith("3 sessions projected anew in ")) == (0, 1, True)
+    assert say("verify", on_server)[0] == 0
+
+
+_CHECK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def _documented_check(export: Path) -> subprocess.CompletedProcess[str]:
+    found = _CHECK.search((CHECKOUT / "docs" / "ledger.md").read_text())
+    assert found is not None
+    return subprocess.run(
+        [sys.executable, "-I", "-c", found[1], str(export)], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_documented_lines_find_an_export_whole(root: str, tmp_path: Path, say: Say) -> None:
+    say("export", root, "--output", tmp_path / "out.jsonl")
+    done = _documented_check(tmp_path / "out.jsonl")
+    assert (done.returncode, done.stdout.startswith("10 events hold, up to 10:")) == (0, True)
+
+
+@pytest.mark.parametrize("line", [3, 10])
+def test_the_documented_lines_name_the_first_bad_sequence(
+    line: int, root: str, tmp_path: Path, say: Say
+) -> None:
+    say("export", root, "--output", tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl").read_text().splitlines(keepends=True)
+    lines[line] = lines[line].replace('"actor":"session"', '"actor":"operator"')
+    (tmp_path / "out.jsonl").write_text("".join(lines))
+    done = _documented_check(tmp_path / "out.jsonl")
+    assert (done.returncode, f"sequence {line} " in done.stderr) == (1, True)
+
+
+def test_the_documented_lines_find_a_cut_tail(root: str, tmp_path: Path, say: Say) -> None:
+    say("export", root, "--output", tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "out.jsonl").write_text("".join(lines[:-1]))
+    assert _documented_check(tmp_path / "out.jsonl").returncode == 1

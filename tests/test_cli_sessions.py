@@ -1,0 +1,231 @@
+"""`paper-sessions list|show`: which sessions are shown, how one is found, and which ledger is asked."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from asked_program import EDITED, FAILED, GONE, READY, STALE, Said, every_state, no_sessions
+from sessions_builder import Sessions
+
+from quantlab.cli.finding import find_session
+from quantlab.clock import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with every_state(tmp_path_factory.mktemp("outputs") / "paper_sessions") as built:
+        yield built
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    return no_sessions(tmp_path / "empty")
+
+
+def test_the_list_has_the_newest_session_first(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Said(capsys, "--paper-sessions-list", root).out.splitlines()
+    assert lines[0].split()[:3] == ["session_id", "status", "ticker"]
+    assert lines[1].startswith("20260310_115900_paper_live0007  running  ETH-USD")
+    assert lines[-1].startswith("old_session")
+
+
+def test_the_list_is_filtered_by_status_ticker_and_limit(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("paper-sessions", "list", root, "--format", "json")
+    failed = Said(capsys, *asked, "--status", "failed", "--status", "aborted", "--ticker", "SPY").json
+    assert [row["session_id"] for row in failed["sessions"]] == [FAILED]
+    assert Said(capsys, *asked, "--limit", "3").json["n_sessions"] == 3
+
+
+def test_the_list_is_filtered_by_the_day_of_creation(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    since = Said(capsys, "paper-sessions", "list", root, "--format", "json", "--since", "2026-03-08")
+    assert [row["session_id"] for row in since.json["sessions"]] == ["20260310_115900_paper_live0007", STALE]
+
+
+def test_since_must_be_a_time(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Said(capsys, "paper-sessions", "list", root, "--since", "last week")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+
+
+def test_duplicates_are_listed_with_whether_they_agree(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Said(capsys, "paper-sessions", "list", root, "--duplicates").out.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [
+        [READY, "success", "yes"],
+        ["20260301_080000_paper_aaaa0001", "success", "yes"],
+    ]
+
+
+def test_duplicates_as_csv_have_their_columns_last(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Said(capsys, "paper-sessions", "list", root, "--duplicates", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(said.out)))
+    assert list(rows[0])[-2:] == ["duplicates", "duplicates_agree"]
+    assert {row["duplicates_agree"] for row in rows} == {"true"}
+
+
+def test_an_empty_root_says_how_to_start(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Start one: quantlab run" in Said(capsys, "--paper-sessions-list", empty).out
+
+
+def test_an_empty_root_as_csv_is_the_header(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Said(capsys, "paper-sessions", "list", empty, "--format", "csv")
+    assert said.out.startswith("session_id,status,created_at")
+    assert said.out.count("\n") == 1
+
+
+def test_paths_are_those_of_the_root_as_it_stands_now(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Sessions(tmp_path / "before") as built:
+        built.success("one", utc_now())
+    built.root.rename(tmp_path / "after")
+    (row,) = Said(capsys, "paper-sessions", "list", tmp_path / "after", "--format", "json").json["sessions"]
+    assert row["path"] == str(tmp_path / "after" / "one")
+
+
+def test_show_has_every_section_of_a_session(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = Said(capsys, "--paper-sessions-show", root / EDITED).out
+    titles = [
+        line for line in out.splitlines() if line and not line.startswith((" ", "#", "1", "2", "3", "4", "5"))
+    ]
+    assert titles == [
+        "State",
+        "Identity",
+        "Timing (UTC)",
+        "Figures",
+        "Promotion",
+        "Files",
+        "Amendments",
+        "Proof",
+        "Timeline",
+    ]
+    assert "session_status.json: status_reason 'completed' -> 'fine'" in out
+
+
+def test_show_tells_error_and_stage_of_a_failed_session(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Said(capsys, "paper-sessions", "show", root / FAILED).out
+    assert "error_type    : DataError" in out
+    assert "failed   session               DataError: No prices." in out
+
+
+def test_show_finds_a_session_whose_folder_is_gone(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Said(capsys, "--paper-sessions-show", root / GONE)
+    assert said.code == 0
+    assert "(gone)" in said.out
+
+
+def test_show_as_json_names_the_files_that_are_there(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = Said(capsys, "paper-sessions", "show", f"{root / EDITED}/", "--format", "json").json
+    assert found["artifacts"] == [str(root / EDITED / "trades.csv")]
+    assert found["proof"]["outcome"] == "identical"
+
+
+def test_show_takes_an_id_with_a_ledger_url(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Said(capsys, "paper-sessions", "show", READY, "--ledger", f"sqlite:///{root}/ledger.db")
+    assert f"session_id     : {READY}" in said.out
+
+
+def test_show_of_a_renamed_folder_goes_by_the_id_in_its_files(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renamed = root / "renamed"
+    renamed.mkdir(exist_ok=True)
+    (renamed / "session_status.json").write_text("[]")
+    (renamed / "report.json").write_text(json.dumps({"header": {"run_id": READY}}))
+    assert Said(capsys, "paper-sessions", "show", renamed, "--format", "json").json["session_id"] == READY
+    (renamed / "session_metadata.json").write_text(json.dumps({"session_id": FAILED}))
+    assert Said(capsys, "paper-sessions", "show", renamed, "--format", "json").json["session_id"] == FAILED
+
+
+@pytest.mark.parametrize("place", ["nothing", "../elsewhere/nothing"])
+def test_a_session_that_is_not_there_is_answered_with_where_to_look(
+    root: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    said = Said(capsys, "--paper-sessions-show", f"{root}/{place}")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "quantlab paper-sessions list" in said.err
+
+
+@pytest.mark.parametrize("session_dir", ["", "postgresql://user:secret@host/ledger"])
+def test_what_can_be_no_session_is_refused(session_dir: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Said(capsys, "paper-sessions", "show", session_dir)
+    assert said.code == 2
+    assert "secret" not in said.err
+
+
+def test_a_metadata_file_larger_than_any_session_s_is_not_read_for_its_id(tmp_path: Path) -> None:
+    folder = tmp_path / "by its name"
+    folder.mkdir()
+    with (folder / "session_metadata.json").open("wb") as handle:
+        handle.write(b'{"session_id": "another"}')
+        handle.write(b" " * 32 * 1024 * 1024)
+    assert find_session(str(folder), None)[1] == "by its name"
+
+
+def test_a_file_is_no_session(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Said(capsys, "paper-sessions", "show", root / "ledger.db")
+    assert (said.code, "is a file" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["list", "health", "alerts", "promotion"])
+def test_a_missing_root_and_a_file_are_refused_in_one_line(
+    root: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    for place in (root / "none", root / "ledger.db", ""):
+        said = Said(capsys, f"--paper-sessions-{command}", place)
+        assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+
+
+def test_no_root_and_no_ledger_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    said = Said(capsys, "paper-sessions", "health")
+    assert (said.code, "ROOT is missing" in said.err) == (2, True)
+
+
+def test_a_ledger_url_stands_for_a_root(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Said(capsys, "paper-sessions", "health", f"sqlite:///{root}/ledger.db")
+    assert said.out.startswith("total_sessions : 10\n")
+
+
+def test_the_environment_may_name_the_ledger(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANTLAB_LEDGER", f"sqlite:///{root}/ledger.db")
+    assert Said(capsys, "paper-sessions", "health").out.startswith("total_sessions : 10\n")
+
+
+def test_two_ledgers_in_one_call_are_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{root}/ledger.db"
+    assert Said(capsys, "paper-sessions", "health", url, "--ledger", url).code == 2
+
+
+def test_a_shared_ledger_knows_each_session_s_own_root(
+    root: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    url = f"sqlite:///{root}/ledger.db"
+    found = Said(capsys, "paper-sessions", "list", tmp_path, "--ledger", url, "--format", "json").json
+    assert found["sessions"][0]["path"] == str(root / found["sessions"][0]["session_id"])
+    assert found["sessions"][-1]["path"] == str(tmp_path / "old_session")
+
+
+def test_a_ledger_in_memory_says_so_on_stderr(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quantlab.store.reader.Reader.in_memory", True, raising=False)
+    monkeypatch.setattr("quantlab.store.reader.Reader.__setattr__", keep_in_memory)
+    assert "NOTE:" in Said(capsys, "paper-sessions", "health", root).err
+
+
+def keep_in_memory(reader: object, name: str, value: object) -> None:
+    object.__setattr__(reader, name, True if name == "in_memory" else value)
