@@ -18,6 +18,7 @@ from sessions_builder import NOW, SUMMARY, Sessions, ago
 from quantlab import ledger
 from quantlab.events import Succeeded
 from quantlab.exports.artifacts import documents
+from quantlab.sessions.adoption import FolderFacts, read_folder
 from quantlab.sessions.process import start_mark
 from quantlab.sessions.reconcile import Findings, reconcile
 
@@ -102,6 +103,17 @@ def reconciled(sessions: Sessions, **later: float) -> Findings:
 def edit(path: Path, **fields: Any) -> None:
     """Change fields of a JSON file as a person with an editor would."""
     path.write_text(json.dumps(json.loads(path.read_bytes()) | fields, indent=2) + "\n")
+
+
+def facts_of(folder: Path, **documents: Any) -> FolderFacts:
+    """Make a folder of these documents, as they are or as JSON; returns what is read of it."""
+    folder.mkdir()
+    for name, document in documents.items():
+        data = document if isinstance(document, bytes) else json.dumps(document).encode()
+        (folder / f"{name}.json").write_bytes(data)
+    facts = read_folder(folder, folder.parent)
+    assert facts is not None
+    return facts
 
 
 def digest(path: Path) -> str:
