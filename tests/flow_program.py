@@ -26,6 +26,7 @@ MAIN = REPOSITORY / "main.py"
 SYNTHETIC = ("--ticker", "ETH-USD", "--start", "2022-01-01", "--end", "2023-12-31", "--prices", "synthetic")
 PAPER = (*SYNTHETIC, "--paper")
 PACED = ("--pace", "0.02", "--heartbeat-seconds", "0.1")
+STAGES = ["prices_loaded", "simulating", "simulated", "reported"]
 WAIT_SECONDS = 60.0
 PROGRESS = re.compile(r"[a-z ]+: [0-9,]+ of [0-9,]+ bars")
 
@@ -53,6 +54,13 @@ def said(folder: Path, *words: str) -> Said:
     with chdir(folder), redirect_stdout(out), redirect_stderr(err):
         code = run(list(words))
     return Said(code, out.getvalue(), without_progress(err.getvalue()))
+
+
+def reported_session(folder: Path) -> Path:
+    """Run a session in a folder, with a report, a request's id and a signal file; returns the session's folder."""
+    done = said(folder, *PAPER, "--report", "--request-id", "req_7", "--signal-file", "logs/signals.jsonl")
+    assert done.code == 0, done.err
+    return session_of(folder)
 
 
 def without_progress(err: str) -> str:
@@ -138,6 +146,11 @@ def sessions_of(folder: Path) -> list[Path]:
     """Return the folders of the sessions that were run there, the latest last."""
     root = root_of(folder)
     return sorted(one for one in root.iterdir() if one.is_dir()) if root.is_dir() else []
+
+
+def digest(session: Path) -> str:
+    """Return the digest of a session's result."""
+    return str(document(session / "metrics.json")["result_digest"])
 
 
 def run_of(folder: Path) -> Path:

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import re
-import sqlite3
 from typing import TYPE_CHECKING
 
 import flow_program as program
 import pytest
-from flow_program import PAPER, SYNTHETIC, UTC_TIME, document, said, session_of
-
-from quantlab.events import Recorded, Started
-from quantlab.sessions import closing
-from quantlab.store import engine
+from flow_program import PAPER, STAGES, SYNTHETIC, UTC_TIME, document, said, session_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from quantlab.ledger import Entry
-    from quantlab.lifecycle import Row
 
 PROMISED = (
     "session_metadata.json", "metadata.json", "session_status.json", "config.json", "metrics.json",
     "report.json", "run_report.md", "trades.csv", "artifacts/equity.png", "artifacts/prices.csv",
 )  # fmt: skip
-STAGES = ["prices_loaded", "simulating", "simulated", "reported"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("flow")
-    done = said(where, *PAPER, "--report", "--request-id", "req_7", "--signal-file", "logs/signals.jsonl")
-    assert done.code == 0, done.err
+    program.reported_session(where)
     return where
 
 
@@ -205,77 +194,6 @@ def test_signals_tell_start_and_end(folder: Path, session: Path) -> None:
     assert last["summary"] == document(session / "metrics.json")["summary"]
 
 
-def test_a_paced_session_gives_the_same_digest_and_beats_while_bars_go_by(
-    session: Path, tmp_path: Path
-) -> None:
-    done = said(tmp_path, *PAPER, "--pace", "0.0001", "--heartbeat-seconds", "0.05")
-    assert done.code == 0, done.err
-    assert digest(session_of(tmp_path)) == digest(session)
-    stages = [json.loads(text)["stage"] for kind, text in program.events_of(tmp_path) if kind == "heartbeat"]
-    assert stages.count("simulating") >= 2
-    assert list(dict.fromkeys(stages)) == STAGES
-
-
-def test_a_session_whose_start_cannot_be_recorded_leaves_no_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert said(tmp_path, *PAPER).code == 0
-    before = program.sessions_of(tmp_path)
-    monkeypatch.setattr(engine, "PRAGMAS", ("PRAGMA busy_timeout = 50",))
-    with contextlib.closing(sqlite3.connect(program.root_of(tmp_path) / "ledger.db")) as other:
-        other.execute("BEGIN IMMEDIATE")
-        done = said(tmp_path, *PAPER)
-    assert done.code == 1
-    assert "another process holds it" in done.error
-    assert program.sessions_of(tmp_path) == before
-
-
-def test_the_reproduce_command_reproduces_a_synthetic_session(tmp_path: Path) -> None:
-    assert said(tmp_path, *PAPER, "--initial_cash", "2500", "--cooldown_days", "2").code == 0
-    (first,) = program.sessions_of(tmp_path)
-    command = document(first / "report.json")["reproduce"]["command"]
-    again = program.in_shell(tmp_path, command)
-    assert again.code == 0, again.err
-    first, second = sorted(program.sessions_of(tmp_path), key=lambda one: one.stat().st_mtime)
-    assert digest(first) == digest(second)
-
-
-def test_the_reproduce_command_reproduces_a_session_on_a_file_in_another_outdir(
-    session: Path, tmp_path: Path
-) -> None:
-    prices = tmp_path / "the prices.csv"
-    prices.write_bytes((session / "artifacts" / "prices.csv").read_bytes())
-    words = (
-        "--ticker",
-        "ETH-USD",
-        "--start",
-        "2022-01-01",
-        "--end",
-        "2023-12-31",
-        "--paper",
-        "--prices",
-        str(prices),
-    )
-    assert said(tmp_path, *words, "--outdir", "my out").code == 0
-    root = tmp_path / "my out" / "paper_sessions"
-    (first,) = (one for one in root.iterdir() if one.is_dir())
-    prices.unlink()
-    again = program.in_shell(tmp_path, document(first / "report.json")["reproduce"]["command"])
-    assert again.code == 0, again.err
-    digests = {digest(one) for one in root.iterdir() if one.is_dir()}
-    assert len([one for one in root.iterdir() if one.is_dir()]) == 2
-    assert len(digests) == 1
-
-
-def test_launches_in_one_second_have_ids_of_their_own(tmp_path: Path) -> None:
-    processes = [program.started(tmp_path, *PAPER) for _ in range(3)]
-    ends = [program.ended(process) for process in processes]
-    assert [end.code for end in ends] == [0, 0, 0], [end.err for end in ends]
-    assert len(program.sessions_of(tmp_path)) == 3
-    index = document(program.root_of(tmp_path) / "paper_sessions_index.json")
-    assert [row["status"] for row in index["sessions"]] == ["success"] * 3
-
-
 def test_trades_of_a_session_without_any_are_the_header_alone(tmp_path: Path) -> None:
     assert said(tmp_path, *PAPER, "--rsi_buy_max", "0").code == 0
     lines = (session_of(tmp_path) / "trades.csv").read_text().splitlines()
@@ -283,126 +201,11 @@ def test_trades_of_a_session_without_any_are_the_header_alone(tmp_path: Path) ->
     assert lines[0].startswith("timestamp,side,close,exec_price,qty,fee,equity_after,slippage,reason")
 
 
-def test_missing_prices_fail_the_session(tmp_path: Path) -> None:
-    done = said(tmp_path, "--paper", "--prices", "nowhere.csv", "--signal-file", "signals.jsonl")
-    assert done.code == 3
-    assert "nowhere.csv" in done.error
-    assert_failed(tmp_path, "DataError", 3)
-
-
-def test_too_few_bars_fail_the_session_and_say_how_many_came(tmp_path: Path) -> None:
-    words = ("--prices", "synthetic", "--paper", "--start", "2023-01-01", "--end", "2023-02-01")
-    done = said(tmp_path, *words, "--signal-file", "signals.jsonl")
-    assert done.code == 3
-    assert "31 bars" in done.error
-    assert_failed(tmp_path, "DataError", 3)
-
-
-def test_a_strategy_that_fails_fails_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from quantlab.errors import StrategyError
-    from quantlab.trading.simulation import Replay
-
-    def broken(replay: Replay, bar: int) -> None:
-        raise StrategyError("The strategy divided by zero at bar 7.")
-
-    monkeypatch.setattr(Replay, "advance", broken)
-    done = said(tmp_path, *PAPER, "--signal-file", "signals.jsonl")
-    assert done.code == 4
-    assert_failed(tmp_path, "StrategyError", 4)
-
-
-def test_a_defect_fails_the_session_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from quantlab.trading.simulation import Replay
-
-    def broken(replay: Replay, bar: int) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(Replay, "advance", broken)
-    done = said(tmp_path, *PAPER, "--signal-file", "signals.jsonl")
-    assert done.code == 1
-    assert "Unexpected ZeroDivisionError" in done.error
-    assert_failed(tmp_path, "ZeroDivisionError", 1)
-
-
-def test_a_session_whose_folder_is_deleted_fails_in_the_ledger(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import shutil
-
-    from quantlab.trading.simulation import Replay
-
-    real = Replay.advance
-
-    def deleting(replay: Replay, bar: int) -> None:
-        shutil.rmtree(session_of(tmp_path), ignore_errors=True)
-        real(replay, bar)
-
-    monkeypatch.setattr(Replay, "advance", deleting)
-    done = said(tmp_path, *PAPER)
-    assert done.code == 1
-    assert "WARNING" in done.err
-    assert program.kinds_of(tmp_path)[-1] == "failed"
-
-
-def test_a_ledger_that_takes_no_more_leaves_a_running_session_and_says_how_to_close_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from quantlab.errors import LedgerError
-    from quantlab.sessions.recorder import Recorder
-
-    real = Recorder.record
-
-    def full(recorder: Recorder, entry: Entry) -> tuple[Recorded, Row]:
-        if isinstance(entry.event, Started):
-            return real(recorder, entry)
-        raise LedgerError("The ledger is on a full disk; nothing was recorded.")
-
-    monkeypatch.setattr(Recorder, "record", full)
-    done = said(tmp_path, *PAPER)
-    assert done.code == 1
-    assert "stands as running" in done.error
-    assert "quantlab paper-sessions abort" in done.error
-    assert program.kinds_of(tmp_path) == ["started"]
-
-
-def test_a_session_that_its_operator_closed_stops_and_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from quantlab.trading.simulation import Replay
-
-    real = Replay.advance
-    closings = []
-
-    def closed(replay: Replay, bar: int) -> None:
-        session = str(session_of(tmp_path))
-        closings.append(said(tmp_path, "paper-sessions", "abort", session, "--reason", "a drill"))
-        real(replay, bar)
-
-    # To the operator, on another machine, the process looks dead.
-    monkeypatch.setattr(closing, "is_alive", lambda *_: False)
-    monkeypatch.setattr(Replay, "advance", closed)
-    done = said(tmp_path, *PAPER, "--signal-file", "signals.jsonl")
-    assert done.code == 1
-    assert [one.code for one in closings] == [0], closings[0].err
-    assert "has ended" in done.error
-    assert program.kinds_of(tmp_path)[-1] == "aborted"
-    assert "a drill" in document(session_of(tmp_path) / "session_status.json")["message"]
-    assert program.signals_in(tmp_path / "signals.jsonl")[-1]["event"] == "SESSION_FAILED"
-
-
 def test_a_ledger_elsewhere_holds_the_session(tmp_path: Path) -> None:
     done = said(tmp_path, *PAPER, "--ledger", f"sqlite:///{tmp_path}/elsewhere.db")
     assert done.code == 0, done.err
     assert (tmp_path / "elsewhere.db").exists()
     assert not (program.root_of(tmp_path) / "ledger.db").exists()
-
-
-def test_a_ledger_that_is_none_leaves_no_session_folder(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no ledger")
-    done = said(tmp_path, *PAPER, "--ledger", f"sqlite:///{tmp_path}/notes.txt")
-    assert done.code == 1
-    assert "notes.txt is damaged" in done.error
-    assert program.sessions_of(tmp_path) == []
 
 
 def test_a_price_plot_is_drawn_where_it_is_asked_for(tmp_path: Path) -> None:
@@ -414,26 +217,3 @@ def test_the_report_flag_names_the_report(tmp_path: Path) -> None:
     done = said(tmp_path, "--report", *SYNTHETIC, "--paper")
     assert done.code == 0
     assert str(session_of(tmp_path).relative_to(tmp_path) / "run_report.md") in done.out
-
-
-def digest(session: Path) -> str:
-    return str(document(session / "metrics.json")["result_digest"])
-
-
-def assert_failed(folder: Path, error_type: str, code: int) -> None:
-    """Status file, metadata, ledger, index and signals tell the same failure."""
-    session = session_of(folder)
-    status = document(session / "session_status.json")
-    assert (status["status"], status["terminal"], status["status_reason"]) == ("failed", True, "exception")
-    assert status["error_type"] == error_type
-    assert status["message"]
-    assert document(session / "session_metadata.json")["status"] == "failed"
-    assert program.kinds_of(folder)[-1] == "failed"
-    (row,) = document(program.root_of(folder) / "paper_sessions_index.json")["sessions"]
-    assert (row["status"], row["error_type"]) == ("failed", error_type)
-    last = program.signals_in(folder / "signals.jsonl")[-1]
-    assert (last["event"], last["status"], last["exit_code"], last["error_type"]) == (
-        "SESSION_FAILED", "error", code, error_type,
-    )  # fmt: skip
-    assert last["message"] == status["message"]
-    assert not (session / "report.json").exists()
