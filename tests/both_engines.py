@@ -1,4 +1,4 @@
-"""Entries, processes and plain clients for the tests that run on SQLite and PostgreSQL alike."""
+"""Entries, processes, plain clients and what must hold, for the tests that run on SQLite and PostgreSQL alike."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from postgres_server import plain
 
-from quantlab.events import Event, Heartbeat, Started
+from quantlab import ledger, projections
+from quantlab.events import GENESIS_HASH, Event, Failed, Heartbeat, Started
 from quantlab.ledger import Entry
 
 if TYPE_CHECKING:
+    from quantlab.events import Recorded
+    from quantlab.store.engine import Store
     from quantlab.store.location import Location
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -66,6 +69,11 @@ def beat(session_id: str, version: int) -> Entry:
     return entry(session_id, version, Heartbeat(stage="simulating", bars_done=version, bars_expected=900))
 
 
+def end(session_id: str, version: int) -> Entry:
+    """Return a session's end, in its place."""
+    return entry(session_id, version, Failed(error_type="DataError", message="no prices", exit_code=3))
+
+
 def entry(session_id: str, version: int, event: Event) -> Entry:
     """Return an event in its place, a second after the one before it."""
     at = T0 + timedelta(seconds=version)
@@ -97,3 +105,25 @@ def plain_client(location: Location, sql: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(plain(location.url or "")) as server:
         cursor = server.execute(sql.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+def events_of(store: Store) -> list[Recorded]:
+    """Return every event of a ledger, in their order."""
+    with store.read() as connection:
+        return list(ledger.read_since(connection))
+
+
+def assert_one_chain(store: Store) -> None:
+    """Every event follows from the one before it, without a gap."""
+    previous = GENESIS_HASH
+    for place, one in enumerate(events_of(store), start=1):
+        fields = (one.sequence, one.session_id, one.session_version, one.type, one.schema_version)
+        digest = ledger.event_hash(previous, (*fields, one.occurred_at, one.actor, one.payload))
+        assert (one.sequence, one.previous_hash, one.hash) == (place, previous, digest)
+        previous = digest
+
+
+def assert_projection_equals_rebuild(store: Store) -> None:
+    """Every row is what its events make."""
+    with store.read() as connection:
+        assert list(projections.differences(connection)) == []

@@ -1,20 +1,27 @@
-"""One suite for SQLite and PostgreSQL: what a ledger promises, the database's own guards included."""
+"""One suite for SQLite and PostgreSQL: what a ledger promises to whoever records and reads."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 import sqlalchemy as sa
-from both_engines import T0, beat, birth, entry, plain_client, start_writer
+from both_engines import (
+    T0,
+    assert_one_chain,
+    assert_projection_equals_rebuild,
+    beat,
+    birth,
+    end,
+    entry,
+    events_of,
+    plain_client,
+)
 from later_program import LATER, become_later
 
 from quantlab import ledger, projections
 from quantlab.errors import ConflictError, LedgerError, SessionEndedError
-from quantlab.events import GENESIS_HASH, Aborted, Adopted, Amended, Failed, Heartbeat, Succeeded
+from quantlab.events import GENESIS_HASH, Aborted, Adopted, Amended, Succeeded
 from quantlab.sessions.recorder import Recorder
 from quantlab.store import views
 from quantlab.store.engine import Store, open_store
@@ -23,11 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from quantlab.events import Recorded
     from quantlab.ledger import Entry
     from quantlab.store.location import Location
-
-REFUSALS = (sqlite3.DatabaseError, psycopg.Error)
 
 
 @pytest.fixture
@@ -41,32 +45,9 @@ def recorder(store: Store) -> Recorder:
     return Recorder(store)
 
 
-def events_of(store: Store) -> list[Recorded]:
-    with store.read() as connection:
-        return list(ledger.read_since(connection))
-
-
 def row_of(store: Store, session_id: str) -> dict[str, Any] | None:
     with store.read() as connection:
         return projections.read_row(connection, session_id)
-
-
-def assert_one_chain(store: Store) -> None:
-    previous = GENESIS_HASH
-    for place, one in enumerate(events_of(store), start=1):
-        fields = (one.sequence, one.session_id, one.session_version, one.type, one.schema_version)
-        digest = ledger.event_hash(previous, (*fields, one.occurred_at, one.actor, one.payload))
-        assert (one.sequence, one.previous_hash, one.hash) == (place, previous, digest)
-        previous = digest
-
-
-def assert_projection_equals_rebuild(store: Store) -> None:
-    with store.read() as connection:
-        assert list(projections.differences(connection)) == []
-
-
-def end(session_id: str, version: int) -> Entry:
-    return entry(session_id, version, Failed(error_type="DataError", message="no prices", exit_code=3))
 
 
 def success(session_id: str, version: int) -> Entry:
@@ -284,180 +265,6 @@ def test_every_view_answers(store: Store, recorder: Recorder) -> None:
     assert of_engine
     for name in of_engine:
         plain_client(store.location, f"SELECT * FROM {name}")
-
-
-FORGED = (
-    "INSERT INTO events (sequence, session_id, session_version, type, schema_version, occurred_at, actor, payload,"
-    " previous_hash, hash) SELECT {sequence}, '{session}', {version}, '{type}', 1, 't', 'x', '{payload}', {previous},"
-    " '" + "f" * 64 + "' FROM ledger_head"
-)
-
-
-def forged(**changed: Any) -> str:
-    """Return a plain client's insert of a heartbeat of `a` in its right place, but for what is changed."""
-    place = {
-        "sequence": "sequence + 1",
-        "session": "a",
-        "version": 2,
-        "type": "heartbeat",
-        "previous": "hash",
-    }
-    return FORGED.format(**({"payload": "{}"} | place | changed))
-
-
-@pytest.mark.parametrize(
-    ("sql", "message"),
-    [
-        (forged(sequence="sequence + 2"), "next sequence"),
-        (forged(sequence="sequence"), "next sequence"),
-        (forged(previous="'" + "0" * 64 + "'"), "hash of the head"),
-        (forged(type="bought"), "unknown event type"),
-        (forged(session="new"), "begins once"),
-        (forged(type="started"), "begins once"),
-        (forged(version=3), "next version"),
-        (forged(version=1), "next version"),
-        (forged(session="done", version=3), "has ended"),
-        (forged(session="done", version=3, type="aborted"), "has ended"),
-        (forged(session="old", version=2), "has ended"),
-        ("UPDATE events SET actor = 'x'", "append-only"),
-        ("DELETE FROM events", "append-only"),
-        ("UPDATE ledger_head SET hash = '" + "f" * 64 + "'", "moves with the events"),
-        ("UPDATE ledger_head SET ledger_id = 'x'", "moves with the events"),
-        ("DELETE FROM ledger_head", "moves with the events"),
-        ("INSERT INTO ledger_head VALUES (1, 'x', 0, 'x')", "moves with the events"),
-    ],
-)
-def test_the_database_refuses_whoever_connects(
-    store: Store, recorder: Recorder, sql: str, message: str
-) -> None:
-    adopted = Adopted(
-        folder="old", terminal=True, fields={"status": "x"}, documents={}, digests={}, unreadable=[]
-    )
-    recorder.record_many([birth("a"), birth("done"), end("done", 2), entry("old", 1, adopted)])
-    with pytest.raises(REFUSALS, match=message):
-        plain_client(store.location, sql)
-
-
-def test_a_plain_client_that_keeps_the_rules_may_append(store: Store, recorder: Recorder) -> None:
-    recorder.record(birth("a"))
-    plain_client(store.location, forged())
-    with store.read() as connection:
-        assert ledger.read_head(connection) == ledger.Head(2, "f" * 64)
-
-
-def test_processes_that_start_on_nothing_at_once_all_succeed(any_location: Location) -> None:
-    writers = [start_writer(any_location, f"s{n}", 20) for n in range(8)]
-    errors = [writer.communicate(timeout=120)[1] for writer in writers]
-    assert errors == [""] * 8
-    with open_store(any_location, create=False) as store:
-        assert len(events_of(store)) == 8 * 21
-        assert_one_chain(store)
-        assert_projection_equals_rebuild(store)
-
-
-def test_a_tailing_reader_loses_nothing(any_location: Location) -> None:
-    with open_store(any_location) as store, open_store(any_location) as reading:
-        seen: list[int] = []
-        done = threading.Event()
-
-        def tail() -> None:
-            while True:
-                ending = done.is_set()
-                with reading.read() as connection:
-                    seen.extend(
-                        one.sequence for one in ledger.read_since(connection, seen[-1] if seen else 0)
-                    )
-                if ending:
-                    return
-
-        tailing = threading.Thread(target=tail)
-        tailing.start()
-        write_from_threads(any_location, writers=8, beats=12)
-        done.set()
-        tailing.join()
-        assert seen == list(range(1, 8 * 13 + 1))
-        assert_one_chain(store)
-
-
-def write_from_threads(location: Location, *, writers: int, beats: int) -> None:
-    """Record sessions at once, each through a store of its own; raises the first error that any of them met."""
-    errors: list[BaseException] = []
-
-    def write(name: str) -> None:
-        try:
-            with open_store(location) as store:
-                recorder = Recorder(store)
-                recorder.record(birth(name))
-                for version in range(2, 2 + beats):
-                    recorder.record(beat(name, version))
-        except BaseException as error:  # noqa: BLE001 - handed to the test's own thread below
-            errors.append(error)
-
-    threads = [threading.Thread(target=write, args=(f"s{n}",)) for n in range(writers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-
-
-def test_thirty_two_writers_on_one_session_and_their_own_neither_lock_up_nor_lose(
-    any_location: Location,
-) -> None:
-    with open_store(any_location) as store:
-        Recorder(store).record(birth("shared"))
-        won: list[int] = []
-
-        def write(number: int) -> None:
-            with open_store(any_location) as own:
-                recorder = Recorder(own)
-                recorder.record(birth(f"own{number}"))
-                for version in range(2, 6):
-                    heartbeat = Heartbeat(stage="simulating", bars_done=number * 10 + version)
-                    try:
-                        recorder.record(entry("shared", version, heartbeat))
-                    except ConflictError:
-                        continue
-                    won.append(version)
-
-        threads = [threading.Thread(target=write, args=(number,)) for number in range(32)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(won) == [2, 3, 4, 5]
-        assert len(events_of(store)) == 1 + 32 + 4
-        assert_one_chain(store)
-        assert_projection_equals_rebuild(store)
-
-
-def test_an_abort_and_a_heartbeat_at_once_end_in_one_order(any_location: Location) -> None:
-    with open_store(any_location) as store, open_store(any_location) as operators:
-        session, operator = Recorder(store), Recorder(operators)
-        outcomes: list[str] = []
-        for number in range(10):
-            name = f"s{number}"
-            session.record(birth(name))
-            barrier = threading.Barrier(2)
-
-            def abort(name: str = name, barrier: threading.Barrier = barrier) -> None:
-                barrier.wait()
-                try:
-                    operator.record(entry(name, 2, Aborted(message="closed")))
-                except ConflictError:
-                    outcomes.append("beat")
-
-            thread = threading.Thread(target=abort)
-            thread.start()
-            barrier.wait()
-            try:
-                session.record(beat(name, 2))
-            except SessionEndedError:
-                outcomes.append("abort")
-            thread.join()
-        assert len(outcomes) == 10
-        assert_projection_equals_rebuild(store)
 
 
 def test_times_are_stored_in_one_width(store: Store, recorder: Recorder) -> None:
