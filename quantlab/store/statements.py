@@ -62,7 +62,10 @@ class Statement:
 
 
 class Insert:
-    """An insert of whole rows; on SQLite a statement takes many, for it readies a table's triggers once a statement."""
+    """An insert of whole rows; on SQLite a statement takes many, for it readies a table's triggers once a statement.
+
+    The columns are given in the table's own order, and may leave some out.
+    """
 
     def __init__(self, table: sa.Table, columns: Sequence[str]) -> None:
         self._columns = tuple(columns)

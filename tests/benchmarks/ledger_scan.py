@@ -1,6 +1,6 @@
 """Rebuild and verify against a bare scan of the same rows, in one run.
 
-Run: `python tests/benchmarks/ledger_scan.py [EVENTS] [EVENTS_A_SESSION]` from a checkout (defaults: 500,000 and 100).
+Run: `python tests/benchmarks/ledger_scan.py [EVENTS] [EVENTS_A_SESSION]` from a checkout (defaults: 5,000,000 and 100).
 The ledger is made through the program's own append and guards; the bare scan is a raw `sqlite3` cursor that fetches
 every column of every event in sequence order and does nothing with them. Each time is the best of three; memory is
 what the rebuild adds to the most that the process had held until then.
@@ -137,4 +137,4 @@ def peak_kilobytes() -> int:
 
 if __name__ == "__main__":
     given = [int(word.replace(",", "").replace("_", "")) for word in sys.argv[1:]]
-    sys.exit(main(*(given + [500_000, 100][len(given) :])))
+    sys.exit(main(*(given + [5_000_000, 100][len(given) :])))
