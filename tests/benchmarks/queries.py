@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from quantlab.store.reader import Reader
 
+MAIN = str(Path(__file__).resolve().parents[2] / "main.py")
 HEALTH_SQLALCHEMY = (
     "import click, sqlalchemy; sqlalchemy.create_engine('sqlite://').connect().exec_driver_sql('select 1')"
 )
@@ -51,7 +52,7 @@ def _root(folder: Path, sessions: int) -> Path:
 
 
 def _processes(large: Path, small: Path, size: int) -> list[Row]:
-    command = [sys.executable, "-m", "quantlab", "paper-sessions"]
+    command = [sys.executable, MAIN, "paper-sessions"]
     asked = {
         "health": (["health", str(large)], ["health", str(small)]),
         "list --limit 50": (["list", str(large), "--limit", "50"], ["list", str(small), "--limit", "50"]),
@@ -67,7 +68,7 @@ def _processes(large: Path, small: Path, size: int) -> list[Row]:
 
 
 def _start_up(root: Path) -> list[Row]:
-    health = [sys.executable, "-m", "quantlab", "paper-sessions", "health", str(root)]
+    health = [sys.executable, MAIN, "paper-sessions", "health", str(root)]
     return [
         _process_row(
             "health", "click + sqlalchemy, select 1", health, [sys.executable, "-c", HEALTH_SQLALCHEMY], 1.25
