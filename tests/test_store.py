@@ -182,6 +182,22 @@ def test_a_writer_queues_up_again_after_its_slice(tmp_path: Path, monkeypatch: p
             assert seconds_to_write(store) >= 0.2
 
 
+def test_a_lock_s_file_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    turn = tmp_path / "ledger.db.lock"
+    with open_root(tmp_path) as store:
+        seconds_to_write(store)
+        turn.unlink()
+        with store.write(), turn.open("rb") as handle, pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_turn_is_given_back_after_each_write(tmp_path: Path) -> None:
+    with open_root(tmp_path) as store:
+        seconds_to_write(store)
+        with lock.file_lock(tmp_path / "ledger.db.lock", 0.02) as held:
+            assert held
+
+
 def test_the_first_in_the_queue_gets_the_turn_when_it_is_given_back(tmp_path: Path) -> None:
     open_root(tmp_path).close()
     holder = subprocess.Popen(

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -88,14 +88,13 @@ class Store:
             LedgerDamagedError: the file is no longer a sound database.
             LedgerError: it could not be written (disk full, read-only, server gone).
         """
+        transaction = _sqlite_transaction if self.location.is_sqlite else _server_transaction
         with (
             translated(self.location),
             self._turns.taken(),
             self._writing() as connection,
-            connection.begin(),
+            transaction(connection),
         ):
-            if not self.location.is_sqlite:
-                postgres.take_turn(connection)
             yield connection
 
     @contextmanager
@@ -114,7 +113,7 @@ class Store:
         """
         writer, self._writer = self._writer, None
         if writer is None:
-            writer = self._engine.connect().execution_options(quantlab_write=True)
+            writer = self._engine.connect()
         try:
             yield writer
         except BaseException:
@@ -130,6 +129,7 @@ class Store:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
+        self._turns.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -177,11 +177,36 @@ def _sqlite_engine(file: Path) -> sa.Engine:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    # A deferred transaction that reads and then writes loses to other writers whatever the timeout; and a reader
-    # that begins immediate waits for writers. So each says which it is.
-    writing = connection.get_execution_options().get("quantlab_write", False)
-    # By the driver itself: every event pays for this.
-    connection.connection.cursor().execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+    # Readers don't wait for writers; within a write transaction this comes with the first statement of SQLAlchemy's.
+    driver: Any = connection.connection.driver_connection
+    if not driver.in_transaction:
+        driver.execute("BEGIN")
+
+
+@contextmanager
+def _sqlite_transaction(connection: sa.Connection) -> Iterator[None]:
+    """Hold a transaction that writes, by the driver itself: every event pays for what SQLAlchemy does around it.
+
+    It begins immediate: a deferred one that reads and then writes loses to other writers whatever the timeout.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        driver.commit()
+    except BaseException:
+        driver.rollback()
+        raise
+    finally:
+        if connection.in_transaction():
+            connection.rollback()  # what SQLAlchemy takes for open is over as well
+
+
+@contextmanager
+def _server_transaction(connection: sa.Connection) -> Iterator[None]:
+    with connection.begin():
+        postgres.take_turn(connection)
+        yield
 
 
 def _server_engine(location: Location) -> sa.Engine:

@@ -35,23 +35,46 @@ class Turns:
 
     def __init__(self, location: Location) -> None:
         file = location.file
-        self._places = None if file is None else (f"{file}.lock", str(file.parent))
+        self._file = None if file is None else f"{file}.lock"
+        self._folder = "" if file is None else str(file.parent)
+        self._handle: int | None = None
         self._slice_ends = 0.0
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Hold the turn to write."""
-        if self._places is None:
+        handle = self._opened()
+        if handle is None:
             yield
             return
-        lock, folder = self._places
-        with _held(lock, _MADE, lambda handle: self._take(handle, folder)):
+        try:
+            _taken(handle, self._take)
             yield
+        finally:
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_UN)
 
-    def _take(self, handle: int, folder: str) -> bool:
+    def close(self) -> None:
+        """Let go of the lock's file, which is kept open in between."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def _opened(self) -> int | None:
+        """Return a handle on the lock's file: on the one that is there now, should somebody have deleted it."""
+        if self._file is None:
+            return None
+        if self._handle is not None and not os.fstat(self._handle).st_nlink:
+            self.close()
+        if self._handle is None:
+            with suppress(OSError):
+                self._handle = os.open(self._file, _MADE | os.O_CLOEXEC, 0o666)
+        return self._handle
+
+    def _take(self, handle: int) -> bool:
         if time.monotonic() < self._slice_ends and _try(handle):
             return True
-        had = _queue_up(handle, folder)
+        had = _queue_up(handle, self._folder)
         self._slice_ends = time.monotonic() + SLICE_SECONDS
         return had
 
