@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quantlab.store.location import Location
 
 WAIT_SECONDS = 30.0
-SLICE_SECONDS = 0.01
+SLICE_SECONDS = 0.008
 """For how long a writer that goes straight on may take turn after turn before it queues up again."""
 POLL_SECONDS = 0.0005
 _MADE = os.O_RDWR | os.O_CREAT
