@@ -189,11 +189,9 @@ def _adopt_aside(
 def _store_over(connection: sqlite3.Connection, location: Location) -> Store:
     import sqlalchemy as sa
 
-    from quantlab.store.engine import Store
+    from quantlab.store.engine import Store, sqlite_engine
 
-    engine = sa.create_engine("sqlite://", creator=lambda: connection, poolclass=sa.StaticPool)
-    sa.event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN"))
-    return Store(location, engine)
+    return Store(location, sqlite_engine(lambda: connection, sa.StaticPool))
 
 
 def _reader_in_memory(

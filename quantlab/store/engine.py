@@ -152,8 +152,10 @@ def open_store(location: Location, *, create: bool = True, upgrade: bool = True)
     """
     with translated(location):
         migrate.prepare(location, create=create, upgrade=upgrade)
-        engine = _sqlite_engine(location.file) if location.file is not None else _server_engine(location)
-        return Store(location, engine)
+        file = location.file
+        if file is None:
+            return Store(location, _server_engine(location))
+        return Store(location, sqlite_engine(lambda: connect_sqlite(file), sa.QueuePool))
 
 
 def connect_sqlite(file: Path, mode: str = "rw") -> sqlite3.Connection:
@@ -170,8 +172,9 @@ def connect_sqlite(file: Path, mode: str = "rw") -> sqlite3.Connection:
     return connection
 
 
-def _sqlite_engine(file: Path) -> sa.Engine:
-    engine = sa.create_engine("sqlite://", creator=lambda: connect_sqlite(file), poolclass=sa.QueuePool)
+def sqlite_engine(connect: Callable[[], sqlite3.Connection], pool: type[sa.Pool]) -> sa.Engine:
+    """Return an engine over connections in autocommit mode, such as a `Store` needs."""
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=pool)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
