@@ -58,12 +58,9 @@ def root_dir(location: Location) -> str:
 
 def _base(row: Row, location: Location) -> str:
     """Return the root of a session: a root's own ledger moves with it, a shared one knows each session's root."""
-    root, file = location.root, location.file
-    is_own = root is not None and file is not None and file.parent == root
-    if row.get("root") and not is_own:
+    if row.get("root") and not location.is_the_roots_own:
         return str(row["root"])
-    folder = root or (file.parent if file is not None else None)
-    return "" if folder is None else os.path.abspath(folder)  # noqa: PTH100 - keeps links
+    return location.base
 
 
 def status_counts(reader: Reader) -> dict[str, int]:

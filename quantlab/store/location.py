@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -33,6 +35,17 @@ class Location:
     def is_sqlite(self) -> bool:
         """Whether SQLite holds the ledger, in a file or, of a root that can't be written, in memory."""
         return self.file is not None or self.url == IN_MEMORY
+
+    @cached_property
+    def is_the_roots_own(self) -> bool:
+        """Whether the ledger lies in the root, and moves with it."""
+        return self.file is not None and self.file.parent == self.root
+
+    @cached_property
+    def base(self) -> str:
+        """The absolute path of the root, or of the folder that the file is in; empty where there is neither."""
+        folder = self.root or (self.file.parent if self.file is not None else None)
+        return "" if folder is None else os.path.abspath(folder)  # noqa: PTH100 - keeps links
 
     def __str__(self) -> str:
         return str(self.file) if self.file is not None else redacted(self.url or "")
