@@ -138,6 +138,15 @@ def test_alembic_downgrade_is_refused_and_the_ledger_stays(tmp_path: Path) -> No
     assert stored(tmp_path / "ledger.db", "SELECT * FROM ledger_head") == before
 
 
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_no_migration_can_be_undone(revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.migrations_folder()))
+    script = ScriptDirectory.from_config(config).get_revision(revision)
+    with pytest.raises(NotImplementedError, match="restore the backup"):
+        script.module.downgrade()
+
+
 def test_alembic_offers_no_offline_sql(tmp_path: Path) -> None:
     done = _alembic("upgrade", "head", "--sql", ledger=tmp_path / "ledger.db")
     assert done.returncode != 0
