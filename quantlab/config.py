@@ -82,14 +82,14 @@ def validated(values: dict[str, Any]) -> RunConfig:
     try:
         config = msgspec.convert(values, RunConfig, strict=True)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{field_message(error)}.") from error
+        raise ConfigError(f"{field_message(error, values)}.") from error
     _check_market(config)
     _check_numbers(config)
     return config
 
 
-def field_message(error: msgspec.ValidationError) -> str:
-    """Return what was wrong, the field first.
+def field_message(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
+    """Return what was wrong, the field first; of a value out of range also the value.
 
     'Expected `bool`, got `str` - at `$.paper`' becomes 'paper: expected `bool`, got `str`'.
     """
@@ -97,7 +97,8 @@ def field_message(error: msgspec.ValidationError) -> str:
     if found is None:
         return str(error)
     what, where = found.groups()
-    return f"{where}: {what[:1].lower()}{what[1:]}"
+    value = f", got {values[where]!r}" if where in values and ", got " not in what else ""
+    return f"{where}: {what[:1].lower()}{what[1:]}{value}"
 
 
 def _check_market(config: RunConfig) -> None:

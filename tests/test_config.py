@@ -85,4 +85,4 @@ def test_prices_that_name_nothing_are_refused() -> None:
 
 
 def test_a_message_without_a_field_stays_as_it_is() -> None:
-    assert field_message(msgspec.ValidationError("Odd")) == "Odd"
+    assert field_message(msgspec.ValidationError("Odd"), {}) == "Odd"

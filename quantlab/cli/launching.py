@@ -82,7 +82,7 @@ def read_values(values: dict[str, Any]) -> tuple[RunConfig, Settings]:
             {name: value for name, value in values.items() if name not in CONFIG_NAMES}, Settings, strict=True
         )
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{field_message(error)}.") from error
+        raise ConfigError(f"{field_message(error, values)}.") from error
     _require_usable_text(values)
     return config, settings
 
