@@ -20,7 +20,7 @@ def iso(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError(f"Timezone-aware time required, got {moment!r}.")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return moment.astimezone(UTC).isoformat("T", "microseconds")
 
 
 def parse_iso(text: str) -> datetime:

@@ -28,6 +28,7 @@ COLUMNS = tuple(column.name for column in events.columns)
 BY_SEQUENCE = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY sequence"
 BY_SESSION = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY session_id, session_version"
 
+_HASHED = "\n".join(["%s"] * (1 + COLUMNS.index("previous_hash")))
 _head = Statement(sa.select(ledger_head.c.sequence, ledger_head.c.hash).with_for_update())
 _insert = Insert(events, COLUMNS)
 _of_session = (
@@ -147,7 +148,7 @@ def event_hash(previous_hash: str, fields: Sequence[object]) -> str:
     The text hashed is the previous hash and the stored columns from `sequence` to `payload`, joined by newlines. Only
     the payload, which comes last, may hold a newline, so that no two events share a text.
     """
-    return hashlib.sha256("\n".join([previous_hash, *map(str, fields)]).encode()).hexdigest()
+    return hashlib.sha256((_HASHED % (previous_hash, *fields)).encode()).hexdigest()
 
 
 def _chain(head: Head, entries: Sequence[Entry]) -> list[Recorded]:

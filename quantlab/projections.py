@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
     Watch = Callable[[Iterator[Sequence[Any]]], Iterable[Sequence[Any]]]
 
-_by_id = sa.select(*[paper_sessions.c[name] for name in PROJECTED]).where(
-    paper_sessions.c.session_id == sa.bindparam("session_id")
+_by_id = Statement(
+    sa.select(*[paper_sessions.c[name] for name in PROJECTED]).where(
+        paper_sessions.c.session_id == sa.bindparam("session_id")
+    )
 )
+_BOOLEANS = [name for name in PROJECTED if isinstance(paper_sessions.c[name].type, sa.Boolean)]
 _insert = Insert(paper_sessions, PROJECTED)
 _all_rows = sa.select(*[paper_sessions.c[name] for name in PROJECTED]).order_by(paper_sessions.c.session_id)
 _counted = sa.select(session_counts.c.status, session_counts.c.ready, session_counts.c.sessions)
@@ -48,8 +51,13 @@ class Difference(NamedTuple):
 
 def read_row(connection: sa.Connection, session_id: str) -> Row | None:
     """Return a session's row as it stands, or None where the ledger knows no such session."""
-    found = connection.execute(_by_id, {"session_id": session_id}).mappings().one_or_none()
-    return None if found is None else dict(found)
+    rows = _by_id.run(connection, {"session_id": session_id})
+    if not rows:
+        return None
+    row = dict(zip(PROJECTED, rows[0], strict=True))
+    for name in _BOOLEANS:
+        row[name] = None if row[name] is None else bool(row[name])  # SQLite's own driver knows numbers only
+    return row
 
 
 def project(connection: sa.Connection, row: Row | None, recorded: Recorded) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from typing import TYPE_CHECKING
@@ -149,7 +150,8 @@ def test_the_architecture_s_chain_is_the_program_s() -> None:
 
 
 def test_the_chain_joins_by_line_feeds() -> None:
-    assert event_hash("a", ("b\nc",)) == event_hash("a", ("b", "c"))
+    names = [*"abcdefgh"]
+    assert event_hash("0", names) == hashlib.sha256("\n".join(["0", *names]).encode()).hexdigest()
 
 
 def test_the_glossary_explains_each_term_once() -> None:

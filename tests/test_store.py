@@ -182,11 +182,12 @@ def test_a_writer_queues_up_again_after_its_slice(tmp_path: Path, monkeypatch: p
             assert seconds_to_write(store) >= 0.2
 
 
-def test_a_lock_s_file_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+def test_a_lock_s_file_that_was_deleted_is_made_again_after_the_time_slice(tmp_path: Path) -> None:
     turn = tmp_path / "ledger.db.lock"
     with open_root(tmp_path) as store:
         seconds_to_write(store)
         turn.unlink()
+        time.sleep(lock.SLICE_SECONDS)
         with store.write(), turn.open("rb") as handle, pytest.raises(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

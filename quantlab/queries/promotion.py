@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from quantlab.store.reader import Reader
 
 READY = f"SELECT * FROM session_promotion WHERE broker_promotion_ready = 1 ORDER BY {NEWEST} LIMIT :most"
-BLOCKED = f"SELECT * FROM session_promotion WHERE broker_promotion_ready = 0 ORDER BY {NEWEST}"
+BLOCKED = f"""\
+SELECT * FROM session_promotion WHERE broker_promotion_ready = 0 AND status <> 'running'
+UNION ALL SELECT * FROM session_promotion WHERE status = 'running'
+ORDER BY {NEWEST}"""
 COUNTS = "SELECT ready, CAST(SUM(sessions) AS BIGINT) AS sessions FROM session_counts GROUP BY ready"
 CRITERIA: dict[str, Any] = {
     "required_status": "success",

@@ -51,7 +51,10 @@ class Store:
         self.location = location
         self.patience_seconds = postgres.PATIENCE_SECONDS
         self._engine = engine
-        self._writer: sa.Connection | None = None
+        self._writer = _Writer(engine)
+        self._transaction = (
+            self._writer.file_transaction if location.is_sqlite else self._writer.server_transaction
+        )
         self._turns = Turns(location)
 
     def transact(self, work: Callable[[sa.Connection], T]) -> T:
@@ -63,6 +66,9 @@ class Store:
         Raises:
             LedgerError: as `write` does; of a server that stays away, what that means for the session.
         """
+        if self.location.is_sqlite:
+            with self.write() as connection:
+                return work(connection)
         deadline = time.monotonic() + self.patience_seconds
         pauses = postgres.pauses()
         warned = False
@@ -88,13 +94,7 @@ class Store:
             LedgerDamagedError: the file is no longer a sound database.
             LedgerError: it could not be written (disk full, read-only, server gone).
         """
-        transaction = _sqlite_transaction if self.location.is_sqlite else _server_transaction
-        with (
-            translated(self.location),
-            self._turns.taken(),
-            self._writing() as connection,
-            transaction(connection),
-        ):
+        with translated(self.location), self._turns, self._transaction() as connection:
             yield connection
 
     @contextmanager
@@ -105,30 +105,9 @@ class Store:
             connection.begin()
             yield connection
 
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        """Lend the connection that writes; a file's is kept, for taking one up costs as much as an append.
-
-        A server's goes back to the pool, which looks whether it still answers before it gives it out again.
-        """
-        writer, self._writer = self._writer, None
-        if writer is None:
-            writer = self._engine.connect()
-        try:
-            yield writer
-        except BaseException:
-            writer.close()
-            raise
-        if self.location.is_sqlite and self._writer is None:
-            self._writer = writer
-        else:
-            writer.close()
-
     def close(self) -> None:
         """Let go of every connection."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        self._writer.close()
         self._turns.close()
         self._engine.dispose()
 
@@ -186,38 +165,63 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         driver.execute("BEGIN")
 
 
-@contextmanager
-def _sqlite_transaction(connection: sa.Connection) -> Iterator[None]:
-    """Hold a transaction that writes, by the driver itself: every event pays for what SQLAlchemy does around it.
+class _Writer:
+    """Lends the connection that writes; a file's is kept, for taking one up costs as much as an append.
 
-    It begins immediate: a deferred one that reads and then writes loses to other writers whatever the timeout.
+    A server's goes back to the pool, which looks whether it still answers before it gives it out again.
     """
-    driver: Any = connection.connection.driver_connection
-    driver.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        driver.commit()
-    except BaseException:
-        driver.rollback()
-        raise
-    finally:
-        if connection.in_transaction():
-            connection.rollback()  # what SQLAlchemy takes for open is over as well
 
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._kept: sa.Connection | None = None
 
-@contextmanager
-def _server_transaction(connection: sa.Connection) -> Iterator[None]:
-    with connection.begin():
-        postgres.take_turn(connection)
-        yield
+    @contextmanager
+    def file_transaction(self) -> Iterator[sa.Connection]:
+        """Hold a transaction by the driver itself: every event pays for what SQLAlchemy does around it.
+
+        It begins immediate: a deferred one that reads and then writes loses to other writers whatever the timeout.
+        """
+        kept, self._kept = self._kept, None
+        connection = kept or self._engine.connect()
+        driver: Any = connection.connection.driver_connection
+        try:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                yield connection
+                driver.commit()
+            except BaseException:
+                driver.rollback()
+                raise
+            finally:
+                if connection.in_transaction():
+                    connection.rollback()  # what SQLAlchemy takes for open is over as well
+        except BaseException:
+            connection.close()
+            raise
+        if self._kept is None:
+            self._kept = connection
+        else:
+            connection.close()
+
+    @contextmanager
+    def server_transaction(self) -> Iterator[sa.Connection]:
+        """Hold a transaction in which no other writer is at work."""
+        with self._engine.begin() as connection:
+            postgres.take_turn(connection)
+            yield connection
+
+    def close(self) -> None:
+        """Let go of the connection that is kept."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
 
 def _server_engine(location: Location) -> sa.Engine:
     return postgres.create_engine(location, isolation_level="READ COMMITTED", pool_pre_ping=True)
 
 
-@contextmanager
-def translated(location: Location) -> Iterator[None]:
+class translated:  # noqa: N801 - used as a function, and for every event: a class enters in half a generator's time
     """Turn the database's errors into ours, which say what to do.
 
     Raises:
@@ -225,10 +229,16 @@ def translated(location: Location) -> Iterator[None]:
         LedgerDamagedError: the file is no sound database.
         LedgerError: anything else that the database could not do.
     """
-    try:
-        yield
-    except (exc.DBAPIError, sqlite3.Error) as error:
-        raise _ours(location, error) from error
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, (exc.DBAPIError, sqlite3.Error)):
+            raise _ours(self._location, error) from error
 
 
 def _ours(location: Location, error: exc.DBAPIError | sqlite3.Error) -> LedgerError:

@@ -70,12 +70,15 @@ CREATE TRIGGER paper_sessions_count_delete AFTER DELETE ON paper_sessions BEGIN
 END""",
 )
 
+# The head has one row, yet without its id SQLite would gather the rows to update in a list before it asks their guard.
+_SQLITE_MOVE = """\
+CREATE TRIGGER events_move_head AFTER INSERT ON events BEGIN
+  UPDATE ledger_head SET sequence = NEW.sequence, hash = NEW.hash WHERE id = 1;
+END"""
+
 SQLITE = (
     _SQLITE_INSERT,
-    """\
-CREATE TRIGGER events_move_head AFTER INSERT ON events BEGIN
-  UPDATE ledger_head SET sequence = NEW.sequence, hash = NEW.hash;
-END""",
+    _SQLITE_MOVE,
     _sqlite_refusal("events_guard_update", "BEFORE UPDATE ON events", APPEND_ONLY),
     _sqlite_refusal("events_guard_delete", "BEFORE DELETE ON events", APPEND_ONLY),
     _sqlite_refusal(

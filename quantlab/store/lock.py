@@ -40,19 +40,28 @@ class Turns:
         self._handle: int | None = None
         self._slice_ends = 0.0
 
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Hold the turn to write."""
-        handle = self._opened()
-        if handle is None:
-            yield
-            return
+    def __enter__(self) -> None:
+        """Take the turn to write."""
         try:
-            _taken(handle, self._take)
-            yield
-        finally:
+            if not self._goes_straight_on():
+                self._queue_up()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        if self._handle is not None:
             with suppress(OSError):
-                fcntl.flock(handle, fcntl.LOCK_UN)
+                fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+    def _goes_straight_on(self) -> bool:
+        handle = self._handle
+        return handle is not None and time.monotonic() < self._slice_ends and _taken(handle, _try)
+
+    def _queue_up(self) -> None:
+        handle = self._opened()
+        if handle is not None and _taken(handle, lambda lock: _queue_up(lock, self._folder)):
+            self._slice_ends = time.monotonic() + SLICE_SECONDS
 
     def close(self) -> None:
         """Let go of the lock's file, which is kept open in between."""
@@ -70,13 +79,6 @@ class Turns:
             with suppress(OSError):
                 self._handle = os.open(self._file, _MADE | os.O_CLOEXEC, 0o666)
         return self._handle
-
-    def _take(self, handle: int) -> bool:
-        if time.monotonic() < self._slice_ends and _try(handle):
-            return True
-        had = _queue_up(handle, self._folder)
-        self._slice_ends = time.monotonic() + SLICE_SECONDS
-        return had
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import BigInteger
 
+from quantlab.store.vocabulary import BLOCKED_AND_DONE
+
 metadata = MetaData()
 
 Key = BigInteger().with_variant(Integer(), "sqlite")
@@ -144,7 +146,8 @@ Index("paper_sessions_newest", _row.created_at, _row.session_id)
 Index("paper_sessions_status", _row.status, _row.activity_at, _row.session_id)
 Index("paper_sessions_twins", _row.config_hash, _row.data_hash)
 _partial("paper_sessions_ready", "promotion_ready = 1", _row.activity_at, _row.session_id)
-_partial("paper_sessions_blocked", "promotion_ready = 0", _row.activity_at, _row.session_id)
+# Running sessions, blocked all of them, are left to the index of statuses: a heartbeat moves a row in one index only.
+_partial("paper_sessions_blocked", BLOCKED_AND_DONE, _row.activity_at, _row.session_id)
 _partial(
     "paper_sessions_unknown", "status NOT IN ('running', 'success', 'failed', 'aborted')", _row.session_id
 )

@@ -10,7 +10,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from quantlab.store.promotion_checks import blockers_sql, reasons_sql
-from quantlab.store.vocabulary import DOUBTFUL_MINUTES, KNOWN, NEWEST, OURS, STALE_MINUTES, SUMMARY
+from quantlab.store.vocabulary import (
+    BLOCKED_AND_DONE,
+    DOUBTFUL_MINUTES,
+    KNOWN,
+    NEWEST,
+    OURS,
+    STALE_MINUTES,
+    SUMMARY,
+)
 
 
 class Dialect(NamedTuple):
@@ -135,7 +143,7 @@ SELECT
   (SELECT COUNT(*) FROM paper_sessions WHERE unreadable IS NOT NULL) AS unreadable_sessions,
   (SELECT COUNT(*) FROM paper_sessions WHERE vanished_at IS NOT NULL) AS vanished_sessions
 FROM (SELECT 1 AS one) AS always
-LEFT JOIN ({_latest("promotion_ready = 1", "promotion_ready = 0")}) AS latest ON one = 1
+LEFT JOIN ({_latest("promotion_ready = 1", BLOCKED_AND_DONE, "status = 'running'")}) AS latest ON one = 1
 LEFT JOIN ({_latest("status = 'failed'", "status = 'aborted'", "status = 'running'")}) AS issue ON one = 1"""
 
 

@@ -73,5 +73,8 @@ DOUBTFUL_MINUTES = 5
 NEWEST = "activity_at DESC NULLS LAST, session_id DESC"
 """Latest first, as contract 6 means it; sessions without any time come last."""
 
+BLOCKED_AND_DONE = "promotion_ready = 0 AND status <> 'running'"
+"""Every session that promotion blocks, less those that run and so are blocked anyway; as SQL, as its index has it."""
+
 KNOWN = "('running', 'success', 'failed', 'aborted')"
 """The statuses that QuantLab gives, as SQL. Literal, because a bound list would miss the partial index."""
