@@ -19,7 +19,7 @@ from ledger_history import CHECKOUT, entry, fill, history, open_root, record, st
 from quantlab.errors import LedgerBusyError, LedgerError
 from quantlab.ledger import read_head
 from quantlab.sessions.recorder import Recorder
-from quantlab.store import engine, lock
+from quantlab.store import engine, lock, refusals
 from quantlab.store.location import Location
 
 if TYPE_CHECKING:
@@ -85,20 +85,20 @@ def test_an_error_that_nobody_foresaw_is_told_in_the_database_s_words(tmp_path: 
 
 def test_a_failing_disk_is_told_with_what_to_do() -> None:
     location = Location(root=None, file=None, url="postgresql+psycopg://ann:s3cret@host/db")
-    with pytest.raises(LedgerError, match="Check the disk"), engine.translated(location):
+    with pytest.raises(LedgerError, match="Check the disk"), refusals.translated(location):
         raise sqlite3.OperationalError("disk I/O error")
 
 
 def test_a_password_in_the_database_s_words_is_not_repeated() -> None:
     location = Location(root=None, file=None, url="postgresql+psycopg://ann:s3cret@host/db")
-    with pytest.raises(LedgerError) as told, engine.translated(location):
+    with pytest.raises(LedgerError) as told, refusals.translated(location):
         raise sqlite3.OperationalError("can't reach postgresql://ann:s3cret@host/db")
     assert "s3cret" not in str(told.value)
 
 
 def test_an_error_without_words_is_told_by_its_name(tmp_path: Path) -> None:
     location = Location(root=None, file=tmp_path / "ledger.db")
-    with pytest.raises(LedgerError, match="refused: OperationalError"), engine.translated(location):
+    with pytest.raises(LedgerError, match="refused: OperationalError"), refusals.translated(location):
         raise sqlite3.OperationalError
 
 

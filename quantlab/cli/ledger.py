@@ -132,7 +132,7 @@ def backup(place: str | None, file: Path, url: str | None, force: bool) -> None:
 def restore(place: str | None, file: Path, url: str | None, force: bool) -> None:
     """Bring the backup (or export) FILE back, verified, whole or not at all."""
     from quantlab.sessions.backup import restore as restore_backup
-    from quantlab.store.engine import translated
+    from quantlab.store.refusals import translated
 
     location = _located(place, url, must_exist=False)
     with translated(location):

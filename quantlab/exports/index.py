@@ -22,8 +22,9 @@ import sqlalchemy as sa
 from quantlab.errors import QuantlabError
 from quantlab.exports.files import writing_whole
 from quantlab.ledger import Head
-from quantlab.store.engine import connect_sqlite, translated
+from quantlab.store.engine import connect_sqlite
 from quantlab.store.lock import file_lock
+from quantlab.store.refusals import translated
 from quantlab.store.vocabulary import SUMMARY
 from quantlab.text import csv_cell, markdown_cell
 

@@ -1,4 +1,4 @@
-"""Open a ledger for writing: connections, pragmas, write transactions, and errors that say what to do."""
+"""Open a ledger for writing: connections, pragmas and transactions."""
 
 from __future__ import annotations
 
@@ -9,28 +9,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import exc
 
-from quantlab.errors import (
-    ConflictError,
-    LedgerAwayError,
-    LedgerBusyError,
-    LedgerDamagedError,
-    LedgerError,
-    SessionEndedError,
-)
-from quantlab.store import guards, migrate, postgres
-from quantlab.store.location import Location, redacted, sqlite_uri
-from quantlab.store.lock import Turns
+from quantlab.errors import LedgerAwayError
+from quantlab.store import migrate, postgres
+from quantlab.store.location import Location, sqlite_uri
+from quantlab.store.refusals import BUSY_TIMEOUT_SECONDS, translated
+from quantlab.store.writing import FileWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-BUSY_TIMEOUT_SECONDS = 30.0
 PRAGMAS = (
     f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}",
     "PRAGMA synchronous = FULL",
@@ -51,11 +44,7 @@ class Store:
         self.location = location
         self.patience_seconds = postgres.PATIENCE_SECONDS
         self._engine = engine
-        self._writer = _Writer(engine)
-        self._transaction = (
-            self._writer.file_transaction if location.is_sqlite else self._writer.server_transaction
-        )
-        self._turns = Turns(location)
+        self._file = FileWriter(location, engine) if location.is_sqlite else None
 
     def transact(self, work: Callable[[sa.Connection], T]) -> T:
         """Do work in a write transaction; where a server goes away, do it again until the patience is at its end.
@@ -66,8 +55,8 @@ class Store:
         Raises:
             LedgerError: as `write` does; of a server that stays away, what that means for the session.
         """
-        if self.location.is_sqlite:
-            with self.write() as connection:
+        if self._file is not None:
+            with self._file.transaction() as connection:
                 return work(connection)
         deadline = time.monotonic() + self.patience_seconds
         pauses = postgres.pauses()
@@ -85,8 +74,7 @@ class Store:
                     warned = True
             time.sleep(pause)
 
-    @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self) -> AbstractContextManager[sa.Connection]:
         """Hold the ledger's one write transaction; commit at the end, roll back on an error.
 
         Raises:
@@ -94,8 +82,7 @@ class Store:
             LedgerDamagedError: the file is no longer a sound database.
             LedgerError: it could not be written (disk full, read-only, server gone).
         """
-        with translated(self.location), self._turns, self._transaction() as connection:
-            yield connection
+        return self._server_transaction() if self._file is None else self._file.transaction()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -105,10 +92,16 @@ class Store:
             connection.begin()
             yield connection
 
+    @contextmanager
+    def _server_transaction(self) -> Iterator[sa.Connection]:
+        with translated(self.location), self._engine.begin() as connection:
+            postgres.take_turn(connection)
+            yield connection
+
     def close(self) -> None:
         """Let go of every connection."""
-        self._writer.close()
-        self._turns.close()
+        if self._file is not None:
+            self._file.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -165,124 +158,5 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         driver.execute("BEGIN")
 
 
-class _Writer:
-    """Lends the connection that writes; a file's is kept, for taking one up costs as much as an append.
-
-    A server's goes back to the pool, which looks whether it still answers before it gives it out again.
-    """
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._kept: sa.Connection | None = None
-
-    @contextmanager
-    def file_transaction(self) -> Iterator[sa.Connection]:
-        """Hold a transaction by the driver itself: every event pays for what SQLAlchemy does around it.
-
-        It begins immediate: a deferred one that reads and then writes loses to other writers whatever the timeout.
-        """
-        kept, self._kept = self._kept, None
-        connection = kept or self._engine.connect()
-        driver: Any = connection.connection.driver_connection
-        try:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-                yield connection
-                driver.commit()
-            except BaseException:
-                driver.rollback()
-                raise
-            finally:
-                if connection.in_transaction():
-                    connection.rollback()  # what SQLAlchemy takes for open is over as well
-        except BaseException:
-            connection.close()
-            raise
-        if self._kept is None:
-            self._kept = connection
-        else:
-            connection.close()
-
-    @contextmanager
-    def server_transaction(self) -> Iterator[sa.Connection]:
-        """Hold a transaction in which no other writer is at work."""
-        with self._engine.begin() as connection:
-            postgres.take_turn(connection)
-            yield connection
-
-    def close(self) -> None:
-        """Let go of the connection that is kept."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
-
-
 def _server_engine(location: Location) -> sa.Engine:
     return postgres.create_engine(location, isolation_level="READ COMMITTED", pool_pre_ping=True)
-
-
-class translated:  # noqa: N801 - used as a function, and for every event: a class enters in half a generator's time
-    """Turn the database's errors into ours, which say what to do.
-
-    Raises:
-        LedgerBusyError: other writers held the ledger for too long.
-        LedgerDamagedError: the file is no sound database.
-        LedgerError: anything else that the database could not do.
-    """
-
-    def __init__(self, location: Location) -> None:
-        self._location = location
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, (exc.DBAPIError, sqlite3.Error)):
-            raise _ours(self._location, error) from error
-
-
-def _ours(location: Location, error: exc.DBAPIError | sqlite3.Error) -> LedgerError:
-    cause = str(getattr(error, "orig", None) or error).strip()
-    cause = redacted(cause.splitlines()[0]) if cause else type(error).__name__
-    if cause.startswith(guards.PREFIX):
-        refused = SessionEndedError if cause == guards.ENDED else ConflictError
-        why = cause.removeprefix(guards.PREFIX)
-        return refused(f"The ledger {location} refused an event: {why}; nothing was recorded.")
-    if not location.is_sqlite and isinstance(error, exc.DBAPIError):
-        return postgres.translated(location, error)
-    for told, (kind, advice) in _ADVICE.items():
-        if told in cause:
-            return kind(f"The ledger {location} {advice.format(cause=cause, wait=BUSY_TIMEOUT_SECONDS)}")
-    return LedgerError(f"The ledger {location} refused: {cause}.")
-
-
-_BUSY = (
-    LedgerBusyError,
-    "was busy for {wait:.0f} s; another process holds it. Nothing was recorded; try again.",
-)
-_DAMAGED = (
-    LedgerDamagedError,
-    "is damaged ({cause}). Nothing was changed; 'quantlab ledger verify' tells more and "
-    "'quantlab ledger restore' brings a backup back.",
-)
-_CLOSED = (
-    LedgerError,
-    "can't be opened or written ({cause}); check that its folder exists and the permissions of both.",
-)
-_ADVICE: dict[str, tuple[type[LedgerError], str]] = {
-    "is locked": _BUSY,
-    "busy": _BUSY,
-    "not a database": _DAMAGED,
-    "malformed": _DAMAGED,
-    "no such table": _DAMAGED,
-    "no such column": _DAMAGED,
-    "disk is full": (LedgerError, "is on a full disk; nothing was recorded. Free space and try again."),
-    "disk I/O error": (
-        LedgerError,
-        "could not be read or written ({cause}); nothing was recorded. Check the disk (full, over quota, failing or "
-        "gone?), then run 'quantlab ledger verify'.",
-    ),
-    "readonly": _CLOSED,
-    "unable to open": _CLOSED,
-}
-"""What SQLite says -> the error, and the way out."""

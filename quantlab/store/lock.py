@@ -40,16 +40,17 @@ class Turns:
         self._handle: int | None = None
         self._slice_ends = 0.0
 
-    def __enter__(self) -> None:
+    def take(self) -> None:
         """Take the turn to write."""
         try:
             if not self._goes_straight_on():
                 self._queue_up()
         except BaseException:
-            self.__exit__()
+            self.give_back()
             raise
 
-    def __exit__(self, *_: object) -> None:
+    def give_back(self) -> None:
+        """Let the next one write."""
         if self._handle is not None:
             with suppress(OSError):
                 fcntl.flock(self._handle, fcntl.LOCK_UN)

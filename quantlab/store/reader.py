@@ -202,7 +202,7 @@ def _require_writable(reader: Reader, revision: str) -> None:
 
 def _upgrade(location: Location) -> None:
     from quantlab.store import migrate
-    from quantlab.store.engine import translated as translated_on_writing
+    from quantlab.store.refusals import translated as translated_on_writing
 
     with translated_on_writing(location):
         migrate.prepare(location, create=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from quantlab.store import postgres
-from quantlab.store.engine import translated
+from quantlab.store.refusals import translated
 
 if TYPE_CHECKING:
     from quantlab.store.location import Location
