@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from ledger_commands import Say, append, cut, filled_root, signing_key
 from ledger_history import fill, forge, stored
+from root_files import as_ordinary_user, unprivileged_root
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -162,3 +164,42 @@ def test_what_holds_no_head_is_bad_usage(content: str | None, root: str, tmp_pat
 def test_an_index_without_rows_holds_no_head(root: str, tmp_path: Path, say: Say) -> None:
     (tmp_path / "index.csv").write_text("session_id,ledger_sequence,ledger_hash\n")
     assert say("verify", root, "--against", tmp_path / "index.csv")[0] == 2
+
+
+@contextmanager
+def locked_away(root: Path, say: Say) -> Iterator[None]:
+    """Go on as a user who may read the root and not write it."""
+    say("verify", root)  # loads all modules, which that user may not read where Python is the superuser's own
+    root.chmod(0o555)
+    with as_ordinary_user():
+        yield
+    root.chmod(0o755)
+
+
+@pytest.mark.parametrize("words", [("verify",), ("head",), ("export",)])
+def test_a_root_that_cannot_be_written_is_verified_and_read_all_the_same(words: tuple[str], say: Say) -> None:
+    with unprivileged_root() as root:
+        fill(root)
+        expected = say(*words, root)
+        with locked_away(root, say):
+            assert (expected[0], say(*words, root)) == (0, expected)
+
+
+def test_a_fault_in_a_root_that_cannot_be_written_is_found(say: Say) -> None:
+    with unprivileged_root() as root:
+        forge(fill(root), "UPDATE events SET actor = 'operator' WHERE sequence = 4")
+        with locked_away(root, say):
+            code, out, _ = say("verify", root)
+    assert (code, out.splitlines()[-1].partition(": ")[2]) == (
+        1,
+        "does not hold; the first bad sequence is 4.",
+    )
+
+
+def test_a_rebuild_of_a_root_that_cannot_be_written_is_refused(say: Say) -> None:
+    with unprivileged_root() as root:
+        fill(root)
+        with locked_away(root, say):
+            code, _, err = say("rebuild", root)
+    assert code == 1
+    assert "check that its folder exists and the permissions of both" in err

@@ -61,7 +61,7 @@ def head(place: str | None, url: str | None, key_file: Path | None, form: str) -
     from quantlab.signing import read_key
 
     key = None if key_file is None else read_key(key_file)
-    with _opened(place, url) as store:
+    with _opened_to_read(place, url) as store:
         _print_fields(read_head_document(store, key), form)
 
 
@@ -88,7 +88,7 @@ def verify(
     if key is not None and not against:
         raise ConfigError("--sign-key checks signed heads; expected --against FILE with it.")
     witnesses = [read_witness(text, key) for text in against]
-    with _opened(place, url) as store:
+    with _opened_to_read(place, url) as store:
         findings = maintenance.verify(store, witnesses, _progress("events verified"))
         _print_findings(findings, str(store.location), form)
     return 1 if findings.faults else 0
@@ -152,7 +152,7 @@ def export(place: str | None, url: str | None, output: Path | None) -> None:
     from quantlab.exports.files import writing_whole
     from quantlab.sessions import maintenance
 
-    with _opened(place, url) as store:
+    with _opened_to_read(place, url) as store:
         lines = maintenance.export(store, _progress("events exported"))
         if output is None:
             sys.stdout.buffer.writelines(lines)
@@ -207,6 +207,14 @@ def _located(place: str | None, url: str | None, *, must_exist: bool) -> Locatio
     if must_exist and root is not None and not url and not root.is_dir():
         raise ConfigError(f"{root} does not exist; expected a folder of paper sessions or a ledger URL.")
     return locate(root, url)
+
+
+@contextmanager
+def _opened_to_read(place: str | None, url: str | None) -> Iterator[Store]:
+    from quantlab.store.engine import open_to_read
+
+    with open_to_read(_located(place, url, must_exist=True)) as store:
+        yield store
 
 
 @contextmanager

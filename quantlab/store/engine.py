@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from quantlab.errors import LedgerAwayError
 from quantlab.store import migrate, postgres
 from quantlab.store.location import Location, sqlite_uri
+from quantlab.store.reader import open_reader
 from quantlab.store.refusals import BUSY_TIMEOUT_SECONDS, translated
 from quantlab.store.writing import FileWriter
 
@@ -128,6 +130,19 @@ def open_store(location: Location, *, create: bool = True, upgrade: bool = True)
         if file is None:
             return Store(location, _server_engine(location))
         return Store(location, sqlite_engine(lambda: connect_sqlite(file), sa.QueuePool))
+
+
+def open_to_read(location: Location) -> Store:
+    """Open a ledger that nothing is to be written to; one whose folder can't be written is read as it lies, or copied.
+
+    Raises:
+        LedgerError: as `open_store` does where nothing may be made or upgraded.
+    """
+    file = location.file
+    if file is None or not file.is_file() or os.access(file.parent, os.W_OK, effective_ids=True):
+        return open_store(location, create=False, upgrade=False)
+    snapshot = open_reader(location).sqlite_connection
+    return Store(location, sqlite_engine(lambda: snapshot, sa.StaticPool))
 
 
 def connect_sqlite(file: Path, mode: str = "rw") -> sqlite3.Connection:

@@ -51,6 +51,17 @@ class Reader:
         """Whether SQLite answers, rather than a server."""
         return isinstance(self._snapshot, _SqliteSnapshot)
 
+    @property
+    def sqlite_connection(self) -> sqlite3.Connection:
+        """SQLite's own connection, within the snapshot.
+
+        Raises:
+            TypeError: a server answers.
+        """
+        if not isinstance(self._snapshot, _SqliteSnapshot):
+            raise TypeError(f"{self.location} is no SQLite ledger.")
+        return self._snapshot.connection
+
     def rows(self, sql: str, **parameters: Any) -> list[Row]:
         """Return the rows of a query with `:name` parameters, each by column name.
 
@@ -148,19 +159,19 @@ class _SqliteSnapshot:
     """A read transaction of SQLite."""
 
     def __init__(self, connection: sqlite3.Connection, location: Location) -> None:
-        self._connection = connection
+        self.connection = connection
         self._location = location
         if not connection.in_transaction:
             connection.execute("BEGIN")
 
     def rows(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         with translated(self._location):
-            cursor = self._connection.execute(sql, parameters)
+            cursor = self.connection.execute(sql, parameters)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
 
 def _revision(reader: Reader) -> str:
