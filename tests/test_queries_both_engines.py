@@ -54,6 +54,15 @@ def test_a_server_without_a_ledger_says_so(tmp_path: Path, postgres_url: str) ->
         open_reader(locate(tmp_path, postgres_url))
 
 
+def test_a_server_has_no_connection_of_sqlite_s(tmp_path: Path, postgres_url: str) -> None:
+    with (
+        Sessions(tmp_path, postgres_url) as built,
+        built.reader() as reader,
+        pytest.raises(TypeError, match="no SQLite ledger"),
+    ):
+        _ = reader.sqlite_connection
+
+
 def test_a_server_s_snapshot_stays_as_it_was(tmp_path: Path, postgres_url: str) -> None:
     with Sessions(tmp_path, postgres_url) as built, built.reader() as reader:
         before = health.health(reader)["total_sessions"]

@@ -56,6 +56,42 @@ def _delete_and_fail(store: Store) -> None:
         raise ZeroDivisionError
 
 
+def test_a_commit_that_the_database_refuses_leaves_nothing(tmp_path: Path) -> None:
+    with open_root(tmp_path) as store:
+        with pytest.raises(LedgerError, match="FOREIGN KEY constraint failed"):
+            _commit_an_orphan(store)
+        record(store, [entry("s1", 1, started("s1"))])
+    assert stored(tmp_path / "ledger.db", "SELECT count(*) FROM paper_sessions") == [(1,)]
+
+
+def _commit_an_orphan(store: Store) -> None:
+    with store.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql(
+            "CREATE TABLE child (parent REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        connection.exec_driver_sql("INSERT INTO child VALUES (1)")
+
+
+def test_two_threads_write_by_turns(tmp_path: Path) -> None:
+    with open_root(tmp_path) as store:
+
+        def write() -> None:
+            record(store, [entry("s2", 1, started("s2"))])
+
+        second = threading.Thread(target=write)
+        with store.write() as connection:
+            second.start()
+            time.sleep(0.05)
+            connection.exec_driver_sql("DELETE FROM pending_files")
+        second.join()
+        record(store, [entry("s1", 1, started("s1"))])
+    assert stored(tmp_path / "ledger.db", "SELECT session_id FROM events ORDER BY sequence") == [
+        ("s2",),
+        ("s1",),
+    ]
+
+
 def test_a_reader_keeps_its_snapshot_while_others_write(tmp_path: Path) -> None:
     with open_root(tmp_path) as store, store.read() as connection:
         before = read_head(connection)
@@ -190,6 +226,22 @@ def test_a_lock_s_file_that_was_deleted_is_made_again_after_the_time_slice(tmp_p
         time.sleep(lock.SLICE_SECONDS)
         with store.write(), turn.open("rb") as handle, pytest.raises(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_turn_is_given_back_when_the_wait_for_it_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with open_root(tmp_path) as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(lock, "_queue_up", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                seconds_to_write(store)
+        with lock.file_lock(tmp_path / "ledger.db.lock", 0.02) as held:
+            assert held
+        assert seconds_to_write(store) < lock.WAIT_SECONDS / 2
 
 
 def test_a_turn_is_given_back_after_each_write(tmp_path: Path) -> None:

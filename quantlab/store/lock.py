@@ -27,7 +27,7 @@ _MADE = os.O_RDWR | os.O_CREAT
 
 
 class Turns:
-    """One writer's turns at a SQLite ledger; at a server's there is nothing to take.
+    """One writer's turns at a SQLite ledger; where it lies in memory there is nothing to take.
 
     A writer that goes straight on keeps its turn for a time slice: its pages and its code are still in the caches then,
     and an append takes half as long as after another process's. Then it queues up behind those who wait.

@@ -17,8 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
@@ -31,13 +34,16 @@ from postgres_server import NoServerError, own_schema, start_own  # noqa: E402
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect  # noqa: E402
 from sqlalchemy.schema import CreateTable  # noqa: E402
 
-from quantlab import ledger  # noqa: E402
+from quantlab import ledger, projections  # noqa: E402
 from quantlab.events import Heartbeat  # noqa: E402
 from quantlab.ledger import Entry  # noqa: E402
 from quantlab.sessions.recorder import Recorder  # noqa: E402
 from quantlab.store.engine import open_store  # noqa: E402
 from quantlab.store.location import Location, locate  # noqa: E402
 from quantlab.store.schema import events  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROUNDS, SINGLES, BATCHES = 7, 200, 8
 WARM_UP = 2_000
@@ -78,8 +84,10 @@ def one_writer(folder: Path) -> None:
             for _ in range(ROUNDS)
         ]
         batches = [(bare.batches(), keyed.batches(), ours_batches(recorder, entries)) for _ in range(ROUNDS)]
+        parts = parts_of_a_batch(recorder, entries)
     report("one event, one commit each, FULL", singles, SINGLES, 0.50, 0.75)
     report("batches of 100 (an event)", batches, BATCHES * 100, 0.55, 0.75)
+    print(f"{'where an event of a batch goes':62} {parts}")
 
 
 def report(
@@ -130,7 +138,7 @@ def raw_rows() -> list[tuple[object, ...]]:
     return [msgspec.structs.astuple(one) for one in ledger._chain(head, heartbeats("bench", 1)[::-1])]
 
 
-def heartbeats(name: str, first: int, count: int = 12_000) -> list[Entry]:
+def heartbeats(name: str, first: int, count: int = 16_000) -> list[Entry]:
     """Return events in reverse, so that the next one is popped from the end."""
     return [
         entry(name, version, Heartbeat(stage="simulating", bars_done=version, bars_expected=99_999))
@@ -150,6 +158,37 @@ def ours_batches(recorder: Recorder, entries: list[Entry]) -> float:
     for _ in range(BATCHES):
         recorder.record_many([entries.pop() for _ in range(100)])
     return time.perf_counter() - began
+
+
+def parts_of_a_batch(recorder: Recorder, entries: list[Entry]) -> str:
+    """Say how the time of an event in a batch is shared out, by the clock around each step."""
+    steps = {
+        "chain": (ledger, "_chain"),
+        "insert": (ledger._insert, "run"),
+        "projection": (projections, "project_many"),
+    }
+    took: dict[str, list[float]] = {name: [] for name in steps}
+    with ExitStack() as patches:
+        for name, (owner, method) in steps.items():
+            patches.enter_context(
+                mock.patch.object(owner, method, clocked(getattr(owner, method), took[name]))
+            )
+        whole = statistics.median(ours_batches(recorder, entries) for _ in range(ROUNDS)) / BATCHES
+    each = {name: statistics.median(times) * 1e4 for name, times in took.items()}
+    each["the rest, commit and all"] = whole * 1e4 - sum(each.values())
+    return ", ".join(f"{name} {time_:.1f} µs" for name, time_ in each.items())
+
+
+def clocked(function: Callable[..., Any], took: list[float]) -> Callable[..., Any]:
+    """Return the function with a clock around it."""
+
+    def run(*arguments: Any) -> Any:
+        began = time.perf_counter()
+        result = function(*arguments)
+        took.append(time.perf_counter() - began)
+        return result
+
+    return run
 
 
 def many_writers(folder: Path) -> float:
