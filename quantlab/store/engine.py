@@ -57,15 +57,18 @@ class Store:
         Raises:
             LedgerError: as `write` does; of a server that stays away, what that means for the session.
         """
-        if self._file is not None:
-            with self._file.transaction() as connection:
-                return work(connection)
+        if self._file is None:
+            return self._transact_with_patience(work)
+        with self._file.transaction() as connection:
+            return work(connection)
+
+    def _transact_with_patience(self, work: Callable[[sa.Connection], T]) -> T:
         deadline = time.monotonic() + self.patience_seconds
         pauses = postgres.pauses()
         warned = False
         while True:
             try:
-                with self.write() as connection:
+                with self._server_transaction() as connection:
                     return work(connection)
             except LedgerAwayError as error:
                 pause = next(pauses)
