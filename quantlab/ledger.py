@@ -29,7 +29,7 @@ BY_SEQUENCE = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY sequence"
 BY_SESSION = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY session_id, session_version"
 
 _HASHED = "\n".join(["%s"] * (1 + COLUMNS.index("previous_hash")))
-_head = Statement(sa.select(ledger_head.c.sequence, ledger_head.c.hash).with_for_update())
+_head = Statement(sa.select(ledger_head.c.sequence, ledger_head.c.hash))
 _insert = Insert(events, COLUMNS)
 _of_session = (
     sa.select(*events.columns)
@@ -71,7 +71,8 @@ def append(connection: sa.Connection, entries: Sequence[Entry]) -> list[Recorded
     """Append events in their order and move the head (the database does, with each insert).
 
     Raises:
-        sqlalchemy.exc.DBAPIError: a guard refused; the transaction has to be rolled back.
+        LedgerDamagedError: there is no head.
+        sqlalchemy.exc.DBAPIError, sqlite3.Error: a guard refused; the transaction has to be rolled back.
     """
     head = read_head(connection)
     recorded = _chain(head, entries)
@@ -80,7 +81,11 @@ def append(connection: sa.Connection, entries: Sequence[Entry]) -> list[Recorded
 
 
 def read_head(connection: sa.Connection) -> Head:
-    """Return the head; within a write transaction on a server this also takes the writers' turn."""
+    """Return the head.
+
+    Raises:
+        LedgerDamagedError: there is none.
+    """
     rows = _head.run(connection)
     if not rows:
         raise LedgerDamagedError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from quantlab.cli.asking import say, with_ledger
@@ -27,8 +25,16 @@ def abort(session_dir: str, reason: str, signal_first: bool, force: bool, ledger
     from quantlab.sessions.roots import open_root_store
 
     location, session_id = find_session(session_dir, ledger)
-    root = location.root or Path(session_dir).absolute().parent
     now = utc_now()
     with open_root_store(location, now=now, say=say) as store:
-        row = close(store, root, session_id, reason, now=now, say=say, signal_first=signal_first, force=force)
+        row = close(
+            store,
+            location.root,
+            session_id,
+            reason,
+            now=now,
+            say=say,
+            signal_first=signal_first,
+            force=force,
+        )
     click.echo(printable(f"{session_id} is {row['status']}: {row['message'] or row['status_reason']}"))

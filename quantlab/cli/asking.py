@@ -85,7 +85,7 @@ def find(root: str | None, ledger: str | None) -> Location:
         raise ConfigError("ROOT is empty; expected a folder of paper sessions (is a shell variable unset?).")
     if not is_url(root):
         return locate(Path(root), ledger)
-    if _given_by_hand("ledger"):
+    if _given_by_hand("ledger", "url"):
         raise ConfigError("ROOT is a ledger URL and --ledger names another; expected one of them.")
     return locate(None, root)
 
@@ -128,8 +128,7 @@ def name_troubles(reader: Reader) -> None:
         say(f"WARNING: and {len(lines) - MOST_NAMED} more of these.")
 
 
-def _given_by_hand(name: str) -> bool:
+def _given_by_hand(*names: str) -> bool:
     context = click.get_current_context(silent=True)
-    return (
-        context is not None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    )
+    by_hand = click.core.ParameterSource.COMMANDLINE
+    return context is not None and any(context.get_parameter_source(name) is by_hand for name in names)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
+from typing import Any
 
 from quantlab.errors import ConfigError
 from quantlab.exports.names import METADATA, REPORT, SESSION_MARKERS, STATUS
+from quantlab.sessions.folders import UnreadableError, read_document
 from quantlab.store.location import LEDGER_FILE, Location, is_url, locate
-
-_MOST_BYTES = 32 * 1024 * 1024
 
 
 def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:
@@ -47,23 +46,20 @@ def is_session(folder: Path) -> bool:
 def _id_of(folder: Path) -> str:
     """Return the id that the folder's own files give, else its name: a folder may have been renamed."""
     for name in (METADATA, STATUS):
-        given = _read(folder / name).get("session_id")
+        given = _document(folder, name).get("session_id")
         if isinstance(given, str) and given:
             return given
-    header = _read(folder / REPORT).get("header")
+    header = _document(folder, REPORT).get("header")
     given = header.get("run_id") if isinstance(header, dict) else None
     return given if isinstance(given, str) and given else folder.name
 
 
-def _read(path: Path) -> dict[str, object]:
+def _document(folder: Path, name: str) -> dict[str, Any]:
     """Return the object in a file; empty where there is none that can be read (adoption names such files)."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_document(str(folder / name), str(folder.parent)).document
+    except (FileNotFoundError, UnreadableError):
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _parent_of(session_dir: str) -> str:

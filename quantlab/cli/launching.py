@@ -148,9 +148,9 @@ def rebuild_report(folder: Path, ledger: str | None) -> str:
         raise ConfigError(f"{folder} is no folder; expected a session's or run's, such as outputs/runs/ID.")
     if not remaking.is_session(folder):
         return f"Report rebuilt: {remaking.rebuild_run_report(folder)}"
-    location, _session_id = find_session(str(folder), ledger)
+    location, session_id = find_session(str(folder), ledger)
     with open_root_store(location, now=utc_now(), say=Progress().say) as store:
-        return f"Report rebuilt: {remaking.rebuild_session_report(store, folder)}"
+        return f"Report rebuilt: {remaking.rebuild_session_report(store, folder, session_id)}"
 
 
 def _launch(config: RunConfig, options: LaunchOptions) -> Launched:

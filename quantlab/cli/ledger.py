@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from quantlab.cli.asking import find, say
 from quantlab.clock import utc_now
 from quantlab.errors import ConfigError
-from quantlab.store.location import Location, is_url, locate
+from quantlab.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from quantlab.sessions.maintenance import Findings
     from quantlab.store.engine import Store
+    from quantlab.store.location import Location
 
 PROGRESS_AFTER_SECONDS = 1.0
 
@@ -43,6 +45,17 @@ in_format = click.option(
     help="For whom.",
 )
 some_file = click.Path(path_type=Path)
+
+
+def _split(context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> Path:
+    """Tell FILE, the last word, from the ROOT that may stand before it."""
+    if len(words) not in (1, 2):
+        raise click.UsageError(f"{len(words)} words given; expected FILE, or ROOT and FILE.", context)
+    context.params["place"] = words[0] if len(words) == 2 else None  # noqa: PLR2004 - ROOT and FILE
+    return Path(words[-1])
+
+
+place_and_file = click.argument("file", nargs=-1, metavar="[ROOT] FILE", callback=_split)
 
 
 @click.group()
@@ -104,14 +117,13 @@ def rebuild(place: str | None, url: str | None) -> None:
     with _opened(place, url) as store:
         made = maintenance.rebuild(store, _progress("sessions projected"))
         click.echo(f"{_count(made, 'session')} projected anew in {store.location}.")
-        remade = maintenance.remake_files(store, lambda line: click.echo(line, err=True))
+        remade = maintenance.remake_files(store, say)
         if remade is not None:
             click.echo(f"{_count(remade, 'file')} made anew.")
 
 
 @ledger.command()
-@place
-@click.argument("file", type=some_file)
+@place_and_file
 @ledger_url
 @click.option("--force", is_flag=True, help="Replace FILE even where it is no earlier backup of this ledger.")
 def backup(place: str | None, file: Path, url: str | None, force: bool) -> None:
@@ -125,8 +137,7 @@ def backup(place: str | None, file: Path, url: str | None, force: bool) -> None:
 
 
 @ledger.command()
-@place
-@click.argument("file", type=some_file)
+@place_and_file
 @ledger_url
 @click.option("--force", is_flag=True, help="Replace a ledger that verifies; it is kept beside.")
 def restore(place: str | None, file: Path, url: str | None, force: bool) -> None:
@@ -162,24 +173,14 @@ def export(place: str | None, url: str | None, output: Path | None) -> None:
 
 
 @ledger.command(name="import")
-@place
-@click.argument("file", type=some_file)
+@place_and_file
 @ledger_url
 def import_(place: str | None, file: Path, url: str | None) -> None:
     """Bring an exported ledger into an empty one (or one that holds its first events), every hash intact."""
-    from quantlab.sessions import maintenance
-    from quantlab.store.engine import open_store
+    from quantlab.sessions.backup import import_export
 
     location = _located(place, url, must_exist=False)
-    try:
-        lines = file.open("rb")
-    except OSError as error:
-        raise ConfigError(f"The export {file} can't be read: {error.strerror}.") from error
-    if location.file is not None:
-        location.file.parent.mkdir(parents=True, exist_ok=True)
-    with lines, open_store(location) as store:
-        added, now_at = maintenance.import_export(store, lines, str(file), _progress("events imported"))
-        maintenance.require_sound(store, str(location))
+    added, now_at = import_export(location, file, _progress("events imported"))
     click.echo(
         f"{location}: {_count(added, 'event')} imported, up to {now_at.sequence}:{now_at.hash}, verified."
     )
@@ -199,14 +200,13 @@ def migrate(place: str | None, url: str | None) -> None:
 
 
 def _located(place: str | None, url: str | None, *, must_exist: bool) -> Location:
-    if place is not None and is_url(place):
-        return locate(None, place)
-    root = None if place is None else Path(place)
+    location = find(place, url)
+    root = location.root
     if root is not None and root.exists() and not root.is_dir():
         raise ConfigError(f"{root} is a file; expected a folder of paper sessions or a ledger URL.")
     if must_exist and root is not None and not url and not root.is_dir():
         raise ConfigError(f"{root} does not exist; expected a folder of paper sessions or a ledger URL.")
-    return locate(root, url)
+    return location
 
 
 @contextmanager
@@ -229,13 +229,13 @@ def _progress(what: str) -> Callable[[int], None]:
     """Return a function that says how far it is, on stderr, once it takes long; then every second."""
     last = time.monotonic()
 
-    def say(count: int) -> None:
+    def tell(count: int) -> None:
         nonlocal last
         if time.monotonic() - last >= PROGRESS_AFTER_SECONDS:
             last = time.monotonic()
             click.echo(f"{count:,} {what} …", err=True)
 
-    return say
+    return tell
 
 
 def _print_fields(fields: dict[str, Any], form: str) -> None:
@@ -243,7 +243,7 @@ def _print_fields(fields: dict[str, Any], form: str) -> None:
         click.echo(json.dumps(fields, indent=2))
         return
     for name, value in fields.items():
-        click.echo(f"{name} : {value}")
+        click.echo(printable(f"{name} : {value}"))
 
 
 def _print_findings(findings: Findings, where: str, form: str) -> None:
@@ -255,7 +255,7 @@ def _print_findings(findings: Findings, where: str, form: str) -> None:
     for check, looked_at in findings.checked:
         click.echo(f"{'FAULT' if check in faulty else 'ok':<6}{check:<11} {looked_at}")
     for fault in findings.faults:
-        click.echo(f"FAULT {fault.check}: {fault.what}")
+        click.echo(printable(f"FAULT {fault.check}: {fault.what}"))
     beyond = "" if first is None else f"; the first bad sequence is {first}"
     click.echo(f"{where}: {'does not hold' + beyond if findings.faults else 'all holds'}.")
 

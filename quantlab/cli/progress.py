@@ -7,6 +7,8 @@ import time
 
 import click
 
+from quantlab.text import printable
+
 QUIET_SECONDS = 1.0
 EVERY_SECONDS_ON_A_TERMINAL = 0.2
 EVERY_SECONDS_ELSEWHERE = 10.0
@@ -24,7 +26,7 @@ class Progress:
     def say(self, line: str) -> None:
         """Print a line that has to be seen, such as a warning."""
         self.close()
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
 
     def watch(self, stage: str, done: int, expected: int | None) -> None:
         """Show how far the work has come, not too often, and not at all while it is short."""

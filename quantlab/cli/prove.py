@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from quantlab.cli.run import TEXT
+from quantlab.text import printable
 
 DIFFERS = 1
 
@@ -29,7 +30,8 @@ def prove(session_dir: str, ledger: str | None) -> int:
     location, session_id = find_session(session_dir, ledger)
     now = utc_now()
     with open_root_store(location, now=now, say=Progress().say) as store:
-        outcome = run_again(store, Path(session_dir), session_id, now=now)
-    click.echo(f"{session_id}: {outcome.outcome}")
-    click.echo(f"  {outcome.detail}")
+        folder = None if location.root is None else Path(session_dir)
+        outcome = run_again(store, folder, session_id, now=now)
+    click.echo(printable(f"{session_id}: {outcome.outcome}"))
+    click.echo(printable(f"  {outcome.detail}"))
     return 0 if outcome.outcome == IDENTICAL else DIFFERS

@@ -31,7 +31,7 @@ def request(json_request: str, **flags: str | None) -> None:
     given = {name: value for name, value in flags.items() if value is not None}
     values = _accepted(json_request, given.get("signal_file"))
     launched = launch({**values, **given})
-    click.echo(json.dumps(machine_answer(launched, values["request_id"]), ensure_ascii=False))
+    click.echo(json.dumps(machine_answer(launched, values["request_id"])))
 
 
 def _accepted(text: str, signal_file: str | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from quantlab.errors import LedgerDamagedError
 from quantlab.queries.rows import assessed
 
 if TYPE_CHECKING:
@@ -39,13 +40,28 @@ def session(reader: Reader, session_id: str) -> Row | None:
         The row of `session_promotion`; then `artifacts` (absolute paths of the files that are there), `amendment_list`
         (`occurred_at`, `file`, `changes`), `proof` (`occurred_at`, `outcome`, `detail` of the last one, or None) and
         `timeline` (the rows of `session_timeline`).
+
+    Raises:
+        LedgerDamagedError: an event of the session says what no event can.
     """
     found = reader.row(SESSION, session_id=session_id)
     if found is None:
         return None
     row = assessed(found, reader.location)
+    try:
+        row |= _told_by_events(reader, session_id, row["path"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise LedgerDamagedError(
+            f"The ledger {reader.location} holds an event of session {session_id} that says what no event can "
+            f"({type(error).__name__}: {error}). Nothing was changed; 'quantlab ledger verify' tells more."
+        ) from error
+    row["timeline"] = reader.rows(TIMELINE, session_id=session_id)
+    return row
+
+
+def _told_by_events(reader: Reader, session_id: str, folder: str) -> Row:
     payloads = [_payload(event) for event in reader.rows(PAYLOADS, session_id=session_id)]
-    row["artifacts"] = existing_artifacts(row["path"], payloads)
+    row: Row = {"artifacts": existing_artifacts(folder, payloads)}
     row["amendment_list"] = [
         {"occurred_at": at, "file": said["file"], "changes": said["changes"]}
         for kind, at, said in payloads
@@ -57,7 +73,6 @@ def session(reader: Reader, session_id: str) -> Row | None:
         if kind == "proved"
     ]
     row["proof"] = proofs[-1] if proofs else None
-    row["timeline"] = reader.rows(TIMELINE, session_id=session_id)
     return row
 
 

@@ -188,7 +188,10 @@ def _record(run: ResearchRun, result: Succeeded) -> None:
         )
     )
     run.finish("success", summary=result.summary, result_digest=result.result_digest)
-    runs_index.refresh(run.folder.parent)
+    try:
+        runs_index.refresh(run.folder.parent)
+    except QuantlabError as error:
+        run.options.say(f"WARNING: {error} The run is whole; the next one brings the index up to date.")
 
 
 def _ended(run: ResearchRun, signals: SignalFile, error: BaseException) -> BaseException:

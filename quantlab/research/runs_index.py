@@ -35,13 +35,22 @@ Run = dict[str, Any]
 
 def read_runs(root: Path) -> tuple[list[Run], list[str]]:
     """Return every run below a root, by run id, and the names of files that could not be read."""
-    runs, unreadable = [], []
+    runs: list[Run] = []
+    unreadable: list[str] = []
     for folder in sorted(one for one in root.iterdir() if one.is_dir()):
-        if (folder / METADATA_COPY).is_file():
+        if _is_run(folder, unreadable):
             run, bad = read_run(folder)
             runs.append(run)
             unreadable += bad
     return sorted(runs, key=lambda run: str(run["run_id"])), unreadable
+
+
+def _is_run(folder: Path, unreadable: list[str]) -> bool:
+    try:
+        return (folder / METADATA_COPY).is_file()
+    except PermissionError:
+        unreadable.append(str(folder))
+        return False
 
 
 def read_run(folder: Path) -> tuple[Run, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -24,9 +25,8 @@ from quantlab.sessions.folders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from quantlab.sessions.recorder import Recorder
     from quantlab.store.location import Location
@@ -175,6 +175,14 @@ def shared_home(location: Location, root: Path) -> dict[str, Any]:
     if location.file is not None and location.file.parent.resolve() == root.resolve():
         return {}
     return {"root": str(root.absolute()), "host": socket.gethostname()}
+
+
+def home_of(row: Mapping[str, Any]) -> Path | None:
+    """Return the root that a session of a shared ledger lives in; None where it is not on this machine."""
+    if row["root"] is None or row["host"] != socket.gethostname():
+        return None
+    root = Path(row["root"])
+    return root if root.is_dir() else None
 
 
 def _names_in(place: str) -> set[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from quantlab import transfer
-from quantlab.errors import ConfigError, LedgerBusyError, LedgerError
+from quantlab.errors import ConfigError, LedgerBusyError, LedgerDamagedError
 from quantlab.exports.files import sync_folder, writing_whole
-from quantlab.ledger import read_head
+from quantlab.ledger import Head
 from quantlab.sessions import maintenance
 from quantlab.store import migrate
 from quantlab.store.engine import open_store
@@ -19,21 +20,22 @@ from quantlab.store.location import Location, sqlite_uri
 from quantlab.store.lock import write_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
-    from quantlab.ledger import Head
     from quantlab.store.engine import Store
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
+LONGEST_HEADER = 64 * 1024
+"""Bytes that the first line of an export may have."""
 
 
 def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
     """Copy a ledger to a file, verify the copy, and only then put it in place; a server's backup is its export.
 
     Raises:
-        ConfigError: the target holds something that is no earlier backup of this ledger, and `force` is False.
+        ConfigError: the target holds something that is no earlier backup of this ledger and `force` is False, or it
+            can't be written.
         LedgerDamagedError: the copy does not verify.
     """
     if not force:
@@ -41,7 +43,13 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
     if store.location.file is None:
         return _export_to(store, target)
     with _aside(target) as copy:
-        migrate.copy_database(store.location.file, copy)
+        try:
+            migrate.copy_database(store.location.file, copy)
+        except OSError as error:
+            raise ConfigError(
+                f"The backup {target} can't be written: {error.strerror or error}; expected a file in a folder that is "
+                "there and can be written."
+            ) from error
         with _opened(copy) as copied:
             head = maintenance.require_sound(copied, f"The backup of {store.location}").head
         copy.replace(target)
@@ -61,13 +69,14 @@ def restore(
         ConfigError: the ledger that is there verifies and `force` is False, or the source is no backup.
         LedgerDamagedError: the backup does not verify.
         LedgerBusyError: another process has the ledger open.
+        LedgerError: what is there can't be looked at, such as a ledger of another schema, and `force` is False.
     """
     file = location.file
     if file is None:
         raise ConfigError(
             f"{location} is a server; bring an export into an empty one: 'quantlab ledger import'."
         )
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(file.parent)
     with _aside(file) as copy:
         _fill(copy, source)
         with _opened(copy) as restored:
@@ -77,6 +86,66 @@ def restore(
             copy.replace(file)
     sync_folder(file.parent)
     return head, kept
+
+
+def import_export(
+    location: Location, source: Path, progress: Callable[[int], None] = lambda _count: None
+) -> tuple[int, Head]:
+    """Bring an exported ledger into an empty one or one that holds its first events, or make a new one of it.
+
+    Returns:
+        The events added, and the head.
+
+    Raises:
+        ConfigError: it is no export, or the ledger holds something else.
+        LedgerDamagedError: the export is not whole, or its chain does not hold; nothing was imported.
+    """
+    with _export_at(source) as lines:
+        file = location.file
+        if file is None or file.exists():
+            return _imported(location, lines, source, progress)
+        _make_folder(file.parent)
+        with _aside(file) as copy:
+            done = _imported(Location(root=None, file=copy), lines, source, progress)
+            with write_lock(location):
+                if file.exists():
+                    raise ConfigError(
+                        f"A ledger was made at {file} meanwhile; nothing was imported. Try again."
+                    )
+                copy.replace(file)
+    sync_folder(file.parent)
+    return done
+
+
+def _imported(
+    location: Location, lines: IO[bytes], source: Path, progress: Callable[[int], None]
+) -> tuple[int, Head]:
+    with open_store(location) as store:
+        done = maintenance.import_export(store, lines, str(source), progress)
+        maintenance.require_sound(store, f"{location}, with {source} in it,", "Restore a backup.")
+        return done
+
+
+@contextmanager
+def _export_at(source: Path) -> Iterator[IO[bytes]]:
+    """Open an export, at its beginning, once its first line says that it is one."""
+    try:
+        lines = source.open("rb")
+    except OSError as error:
+        raise ConfigError(f"The export {source} can't be read: {error.strerror or error}.") from error
+    with lines:
+        transfer.parse_header(lines.readline(LONGEST_HEADER), str(source))
+        lines.seek(0)
+        yield lines
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {folder} can't be made: {error.strerror or error}; expected a folder for a ledger."
+        ) from error
 
 
 def _fill(copy: Path, source: Path) -> None:
@@ -97,6 +166,10 @@ def _fill(copy: Path, source: Path) -> None:
         raise ConfigError(
             f"The backup {source} is damaged ({error}); nothing was changed. Use another."
         ) from error
+    if migrate.revision_of_file(copy) is None:
+        raise ConfigError(
+            f"{source} is no ledger; expected a file of 'quantlab ledger backup' or 'quantlab ledger export'."
+        )
 
 
 def _set_aside(location: Location, file: Path, now: datetime, *, force: bool) -> Path | None:
@@ -113,10 +186,18 @@ def _set_aside(location: Location, file: Path, now: datetime, *, force: bool) ->
     for suffix in ("-wal", ""):
         part = file.with_name(file.name + suffix)
         if part.exists():
-            # A log left beside the restored file would be replayed into it.
-            part.replace(kept.with_name(kept.name + suffix)) if suffix else os.link(part, kept)
+            _keep_as(kept.with_name(kept.name + suffix), part, gone=bool(suffix))
     file.with_name(f"{file.name}-shm").unlink(missing_ok=True)
     return kept
+
+
+def _keep_as(kept: Path, part: Path, *, gone: bool) -> None:
+    if not gone:
+        with suppress(OSError):  # a file system without hard links: for a moment its place is empty
+            os.link(part, kept)
+            return
+    # A log left beside the restored file would be replayed into it.
+    part.replace(kept)
 
 
 def _require_alone(location: Location, file: Path) -> None:
@@ -141,14 +222,12 @@ def _verifies(location: Location) -> bool:
     try:
         with open_store(location, create=False, upgrade=False) as store:
             return not maintenance.verify(store).faults
-    except LedgerError:
+    except LedgerDamagedError:
         return False
 
 
 def _require_earlier(store: Store, target: Path) -> None:
-    if not target.exists():
-        return
-    if store.location.is_sqlite and _is_earlier(store, target):
+    if not target.exists() or _is_earlier(store, target):
         return
     raise ConfigError(
         f"{target} exists and is no earlier backup of {store.location}; nothing was written. "
@@ -157,29 +236,48 @@ def _require_earlier(store: Store, target: Path) -> None:
 
 
 def _is_earlier(store: Store, target: Path) -> bool:
-    try:
-        with (
-            open_store(Location(root=None, file=target), create=False, upgrade=False) as old,
-            old.read() as held,
-        ):
-            earlier = transfer.read_header(held)
-    except LedgerError:
+    earlier = _header_of(target)
+    if earlier is None:
         return False
     with store.read() as connection:
         same = transfer.ledger_id(connection) == earlier.ledger_id
         return same and transfer.hash_at(connection, earlier.sequence) == earlier.hash
 
 
+def _header_of(file: Path) -> transfer.Header | None:
+    """Return whose ledger a backup or an export holds, and up to where, whatever its schema; None of other files."""
+    try:
+        with file.open("rb") as handle:
+            first = handle.readline(LONGEST_HEADER)
+        if not first.startswith(SQLITE_MAGIC):
+            return transfer.parse_header(first, str(file))
+        with closing(sqlite3.connect(sqlite_uri(file, "rw"), uri=True)) as connection:
+            held = connection.execute("SELECT ledger_id, sequence, hash FROM ledger_head").fetchone()
+    except (OSError, sqlite3.Error, ConfigError):
+        return None
+    return None if held is None else transfer.Header(ledger_id=held[0], sequence=held[1], hash=held[2])
+
+
 def _export_to(store: Store, target: Path) -> Head:
     with writing_whole(target) as handle:
         handle.writelines(maintenance.export(store))
-    with store.read() as connection:
-        return read_head(connection)
+        handle.flush()
+        return _verified_export(Path(handle.name), target)
+
+
+def _verified_export(file: Path, target: Path) -> Head:
+    """Read an export back, to its end; its first line says which head it goes up to."""
+    with file.open("rb") as lines:
+        header = transfer.parse_header(lines.readline(), str(target))
+        for _event in transfer.parse_events(lines, header, str(target)):
+            pass
+    return Head(header.sequence, header.hash)
 
 
 @contextmanager
 def _aside(file: Path) -> Iterator[Path]:
-    aside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    # Not named as files aside are elsewhere: SQLite can't lock them in the way that keeps them from being swept up.
+    aside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.copy")
     try:
         yield aside
     finally:

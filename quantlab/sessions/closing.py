@@ -13,6 +13,7 @@ from quantlab.errors import ConfigError, ConflictError, QuantlabError, SessionEn
 from quantlab.events import OPERATOR, Aborted
 from quantlab.exports import index
 from quantlab.ledger import Entry
+from quantlab.sessions.adoption import home_of
 from quantlab.sessions.healing import heal
 from quantlab.sessions.process import is_alive
 from quantlab.sessions.recorder import Recorder
@@ -32,7 +33,7 @@ _POLL_SECONDS = 0.05
 
 def abort(
     store: Store,
-    root: Path,
+    root: Path | None,
     session_id: str,
     reason: str,
     *,
@@ -46,7 +47,7 @@ def abort(
 
     Args:
         store: The ledger.
-        root: The folder of sessions.
+        root: The folder of sessions; None where only a shared ledger was named, which then says where it is.
         session_id: Which one.
         reason: The operator's own words.
         now: The time of the call.
@@ -67,21 +68,29 @@ def abort(
         raise ConfigError("The reason is empty; expected --reason TEXT, which the ledger keeps.")
     began = time.monotonic()
     row = _open_row(store, root, session_id)
-    if _may_close(row, root, force=force, signal_first=signal_first):
+    home = root or home_of(row)
+    if _may_close(row, home, force=force, signal_first=signal_first):
         row = _ask_to_stop(store, row, wait_seconds, say)
     if not row["ended"]:
         elapsed = timedelta(seconds=time.monotonic() - began)
         row = _record(store, row, reason.strip(), now + elapsed)
-    heal(store, root, say=say)
-    index.refresh(store, root, warn=say)
+    if home is None:
+        say(
+            f"NOTE: the files of {session_id} are not on this machine (root {row['root']} on host {row['host']}); "
+            "the next command that writes there brings them up to date."
+        )
+        return row
+    heal(store, home, say=say)
+    index.refresh(store, home, warn=say)
     return row
 
 
-def _open_row(store: Store, root: Path, session_id: str) -> Row:
+def _open_row(store: Store, root: Path | None, session_id: str) -> Row:
     row = _row(store, session_id)
     if row is None:
+        place = root or store.location
         raise ConfigError(
-            f"No session {session_id!r} in {root}; 'quantlab paper-sessions list {root}' names them."
+            f"No session {session_id!r} in {place}; 'quantlab paper-sessions list {place}' names them."
         )
     if row["ended"] or row["terminal"]:
         raise SessionEndedError(
@@ -96,7 +105,7 @@ def _row(store: Store, session_id: str) -> Row | None:
         return projections.read_row(connection, session_id)
 
 
-def _may_close(row: Row, root: Path, *, force: bool, signal_first: bool) -> bool:
+def _may_close(row: Row, home: Path | None, *, force: bool, signal_first: bool) -> bool:
     """Tell whether the session's process has to be asked first; a process that nobody can ask forbids the rest."""
     host, pid = row["host"], row["pid"]
     alive = is_alive(host, pid, row["process"])
@@ -106,9 +115,10 @@ def _may_close(row: Row, root: Path, *, force: bool, signal_first: bool) -> bool
             "was changed. Abort it there, or say --force once you know that the process is gone."
         )
     if alive and not signal_first:
+        session = row["session_id"] if home is None else home / row["path"]
         raise QuantlabError(
             f"Session {row['session_id']} is still at work as process {pid} on this host; nothing was changed. "
-            f"'quantlab paper-sessions abort {root / row['path']} --signal --reason TEXT' asks it to stop first."
+            f"'quantlab paper-sessions abort {session} --signal --reason TEXT' asks it to stop first."
         )
     return bool(alive)
 

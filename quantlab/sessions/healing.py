@@ -52,6 +52,8 @@ def heal(store: Store, root: Path, *, say: Callable[[str], None]) -> dict[str, l
         The files that were made, by session id.
     """
     healed: dict[str, list[str]] = {}
+    if not root.is_dir():
+        return healed
     for place in _places(store, root, pending=True):
         if not place["ended"] and is_worked_on(place):
             continue
@@ -147,8 +149,7 @@ def _heal_or_say(store: Store, root: Path, place: Place, say: Callable[[str], No
 
 def _heal_one(store: Store, root: Path, place: Place) -> list[str]:
     folder = folder_of(root, place)
-    gone = place["vanished_at"] is not None or not root.is_dir()
-    if folder is None or gone or not (place["ended"] or folder.is_dir()):
+    if folder is None or place["vanished_at"] is not None or not (place["ended"] or folder.is_dir()):
         return []
     remove_leftovers(folder)
     remove_leftovers(folder / ARTIFACTS_FOLDER)

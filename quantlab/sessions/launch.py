@@ -41,6 +41,7 @@ def launch_paper(config: RunConfig, options: LaunchOptions) -> Launched:
     """
     root = options.outdir / PAPER_ROOT
     location = locate(root, options.ledger)
+    signals = SignalFile(options.signal_file, options.request_id, options.say)
     gate = StopGate()
     with gate.installed():
         with gate.deferred():
@@ -48,17 +49,27 @@ def launch_paper(config: RunConfig, options: LaunchOptions) -> Launched:
         try:
             gate.check()
             store = open_root_store(location, now=options.clock(), say=options.say)
-        except BaseException:
+        except BaseException as error:
             _remove_empty(folder)
+            _signal_unstarted(signals, error, options)
             raise
         with store:
-            return _see_through(config, options, _Session(store, folder, gate, options))
+            return _see_through(config, options, _Session(store, folder, gate, options, signals))
+
+
+def _signal_unstarted(signals: SignalFile, error: BaseException, options: LaunchOptions) -> None:
+    """Tell whoever waits for a session that none will come."""
+    if isinstance(error, QuantlabError):
+        code, kind = error.exit_code, type(error).__name__
+        signals.emit(FAILED, at=options.clock(), exit_code=code, error_type=kind, message=message_of(error))
 
 
 class _Session:
     """The parts that one launch holds together: the session, its signals and its exports."""
 
-    def __init__(self, store: Store, folder: Path, gate: StopGate, options: LaunchOptions) -> None:
+    def __init__(
+        self, store: Store, folder: Path, gate: StopGate, options: LaunchOptions, signals: SignalFile
+    ) -> None:
         self.store = store
         self.options = options
         self.gate = gate
@@ -71,7 +82,7 @@ class _Session:
             watch=options.watch,
             clock=options.clock,
         )
-        self.signals = SignalFile(options.signal_file, options.request_id, options.say)
+        self.signals = signals
 
     def emit(self, event: str, **details: Any) -> None:
         self.signals.emit(event, at=self.options.clock(), **details)
@@ -95,6 +106,7 @@ def _see_through(config: RunConfig, options: LaunchOptions, session: _Session) -
         with session.gate.deferred():
             if not paper.recorded:
                 _remove_empty(paper.folder)
+                _signal_unstarted(session.signals, error, options)
                 raise
             told = _ended(session, error)
             session.failed(told)

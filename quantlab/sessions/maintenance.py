@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     Progress = Callable[[int], None]
 
 
+UNFOLDABLE = (LookupError, TypeError, ValueError, msgspec.MsgspecError)
+"""What a fold raises at events that no session can have."""
+
+
 def _silent(_count: int) -> None:
     """Report no progress."""
 
@@ -103,25 +107,42 @@ def verify(store: Store, witnesses: Iterable[Witness] = (), progress: Progress =
     return Findings(ledger_id=header.ledger_id, head=head, checked=checked, faults=found)
 
 
-def require_sound(store: Store, what: str) -> Findings:
+def require_sound(store: Store, what: str, so: str = "Nothing was put in its place.") -> Findings:
     """Verify a copy.
+
+    Args:
+        store: The copy.
+        what: What is verified, for people.
+        so: What follows where something does not hold, a sentence.
 
     Raises:
         LedgerDamagedError: something does not hold.
     """
     findings = verify(store)
     if findings.faults:
-        raise LedgerDamagedError(
-            f"{what} does not verify: {findings.faults[0].what}. Nothing was put in its place."
-        )
+        raise LedgerDamagedError(f"{what} does not verify: {findings.faults[0].what}. {so}")
     return findings
 
 
 def rebuild(store: Store, progress: Progress = _silent) -> int:
-    """Make guards, views and projection anew from the events, in one transaction; returns the sessions."""
+    """Make guards, views and projection anew from the events, in one transaction; returns the sessions.
+
+    Raises:
+        LedgerDamagedError: an event says what no event can; nothing was changed.
+    """
     with store.write() as connection:
         migrate.replace_guards_and_views(connection)
+        return _projected(connection, progress)
+
+
+def _projected(connection: sa.Connection, progress: Progress = _silent) -> int:
+    try:
         return projections.rebuild(connection, progress)
+    except UNFOLDABLE as error:
+        raise LedgerDamagedError(
+            f"An event can't be folded ({type(error).__name__}: {error}); nothing was changed. "
+            "'quantlab ledger verify' names the first event that does not hold."
+        ) from error
 
 
 def remake_files(store: Store, say: Callable[[str], None]) -> int | None:
@@ -169,16 +190,18 @@ def import_export(
     with store.write() as connection:
         recorded = transfer.parse_events(lines, header, where)
         added = transfer.import_events(connection, header, recorded, progress)
-        projections.rebuild(connection)
+        _projected(connection)
         return added, read_head(connection)
 
 
 def _projection_fault(connection: sa.Connection, lifecycles: verification.Lifecycles) -> Fault | None:
     try:
-        first = next(iter(projections.differences(connection, lifecycles.watch)), None)
+        first = None
+        for one in projections.differences(connection, lifecycles.watch):
+            first = first or one  # the others are passed over, yet all events have to go by `lifecycles`
     except (sqlite3.DatabaseError, sa.exc.DBAPIError) as error:
         return Fault("projection", f"can't be compared ({error})")
-    except (LookupError, TypeError, ValueError, msgspec.MsgspecError) as error:
+    except UNFOLDABLE as error:
         return Fault(
             "projection", f"can't be compared: an event can't be folded ({type(error).__name__}: {error})"
         )

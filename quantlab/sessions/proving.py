@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from quantlab import ledger
-from quantlab.errors import DataError, QuantlabError, StrategyError
+from quantlab import ledger, projections
+from quantlab.errors import ConfigError, DataError, QuantlabError, StrategyError
 from quantlab.events import NAMES, OPERATOR, Event, Proved, Started, Succeeded
 from quantlab.exports import artifacts
 from quantlab.ledger import Entry
 from quantlab.research.rerun import first_difference_from_kept, rerun
+from quantlab.sessions.adoption import home_of
 from quantlab.sessions.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from quantlab.events import Recorded
+    from quantlab.lifecycle import Row
     from quantlab.store.engine import Store
 
 OfKind = TypeVar("OfKind", bound=Event)
@@ -34,16 +36,29 @@ class Kept:
     result_digest: str
 
 
-def prove(store: Store, folder: Path, session_id: str, *, now: datetime) -> Proved:
+def prove(store: Store, folder: Path | None, session_id: str, *, now: datetime) -> Proved:
     """Run a session again, record a `proved` event and return it.
 
+    Args:
+        store: The ledger.
+        folder: The session's; None where only a shared ledger was named, which then says where it is.
+        session_id: Which one.
+        now: The time of the call.
+
     Raises:
-        QuantlabError: the session is unknown, or did not succeed: there is nothing to prove.
+        ConfigError: there is no such session, or its folder is not on this machine.
+        QuantlabError: the session did not succeed: there is nothing to prove.
         LedgerError: the outcome can't be recorded.
     """
     with store.read() as connection:
+        row = projections.read_row(connection, session_id)
         recorded = ledger.read_session(connection, session_id)
-    outcome = _compared(folder, kept_by(recorded, session_id))
+    if row is None:
+        raise ConfigError(
+            f"No session {session_id!r} in {store.location}; 'quantlab paper-sessions list' names them."
+        )
+    kept = kept_by(recorded, session_id)
+    outcome = _compared(folder or _folder_of(row), kept)
     entry = Entry(
         session_id=session_id,
         session_version=recorded[-1].session_version + 1,
@@ -53,6 +68,16 @@ def prove(store: Store, folder: Path, session_id: str, *, now: datetime) -> Prov
     )
     Recorder(store).record(entry)
     return outcome
+
+
+def _folder_of(row: Row) -> Path:
+    home = home_of(row)
+    if home is None:
+        raise ConfigError(
+            f"The folder of session {row['session_id']} is not on this machine (root {row['root']} on host "
+            f"{row['host']}); nothing was recorded. Prove it there, or name the folder."
+        )
+    return home / str(row["path"])
 
 
 def kept_by(recorded: Sequence[Recorded], session_id: str) -> Kept:

@@ -41,18 +41,18 @@ def session_result_files(folder: Path, recorded: Sequence[Recorded]) -> dict[str
     return {PRICES: table.to_csv(result.prices), **files}
 
 
-def rebuild_session_report(store: Store, folder: Path) -> Path:
-    """Write the report.json and run_report.md of a session anew; returns the latter's path.
+def rebuild_session_report(store: Store, folder: Path, session_id: str) -> Path:
+    """Write the report.json and run_report.md of a session anew in its folder; returns the latter's path.
 
     Raises:
         ConfigError: the ledger knows no such session.
         DataError, QuantlabError: as `session_result_files`.
     """
     with store.read() as connection:
-        recorded = ledger.read_session(connection, folder.name)
+        recorded = ledger.read_session(connection, session_id)
     if not recorded:
         raise ConfigError(
-            f"No session {folder.name} in {store.location}; 'quantlab paper-sessions list' names them."
+            f"No session {session_id} in {store.location}; 'quantlab paper-sessions list' names them."
         )
     made = {**artifacts.documents(recorded), **session_result_files(folder, recorded)}
     bundle.write_files(folder, made)
@@ -70,6 +70,11 @@ def rebuild_run_report(folder: Path) -> Path:
     metadata, config = _read(folder / METADATA_COPY), _read(folder / CONFIG)
     if metadata.get("status") != "success" or not isinstance(metadata.get("data"), dict):
         raise QuantlabError(f"The run {folder.name} did not succeed; there is no report to rebuild.")
+    if not isinstance(metadata.get("result_digest"), str):
+        raise QuantlabError(
+            f"The run {folder.name} does not say what its result was (result_digest in {METADATA_COPY}); "
+            "its report is left alone."
+        )
     result = rerun(folder, config, metadata["data"])
     _require_same(result, metadata["result_digest"], folder.name)
     plotted = (folder / PRICE_CHART).exists()
@@ -113,7 +118,7 @@ def _recorded_artifacts(recorded: Sequence[Recorded]) -> list[str]:
 
 
 def is_session(folder: Path) -> bool:
-    """Tell a session's folder from a run's: only a session has session_metadata.json, or a ledger beside it."""
+    """Tell a session's folder from a run's: only a run has metadata.json and no session_metadata.json."""
     return (folder / METADATA).is_file() or not (folder / METADATA_COPY).is_file()
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HEAD_PATTERN = re.compile(r"^([0-9]+):([0-9a-f]{64})$")
 LARGEST_DOCUMENT = 64 * 2**20
-"""Bytes that a kept head in JSON or text may have; index exports are read by their beginning."""
+"""Bytes that the first line of a kept head or an export may have."""
 
 
 class Witness(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +123,9 @@ def _read_file(file: Path, key: bytes | None) -> Witness:
         said: dict[str, Any] = msgspec.structs.asdict(header)
     else:
         said = _from_csv(file) if file.suffix == ".csv" else _from_document(file)
+    for name in ("ledger_id", "signature"):
+        if not isinstance(said.get(name), str | None):
+            raise TypeError(f"its {name} is no text")
     return Witness(
         told=str(file),
         sequence=int(said["sequence"]),

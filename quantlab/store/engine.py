@@ -93,6 +93,8 @@ class Store:
     def read(self) -> Iterator[sa.Connection]:
         """Hold one consistent snapshot for reading; never waits for writers."""
         with translated(self.location), self._engine.connect() as connection:
+            if self._file is None:
+                connection.execution_options(**postgres.SNAPSHOT)
             # Rolled back at the close: a commit would fail on a damaged file, whatever the reader found there.
             connection.begin()
             yield connection
@@ -142,10 +144,14 @@ def open_to_read(location: Location) -> Store:
         LedgerError: as `open_store` does where nothing may be made or upgraded.
     """
     file = location.file
-    if file is None or not file.is_file() or os.access(file.parent, os.W_OK, effective_ids=True):
+    if file is None or not file.is_file() or _can_be_written(file.parent):
         return open_store(location, create=False, upgrade=False)
     snapshot = open_reader(location).sqlite_connection
     return Store(location, sqlite_engine(lambda: snapshot, sa.StaticPool))
+
+
+def _can_be_written(folder: Path) -> bool:
+    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def connect_sqlite(file: Path, mode: str = "rw") -> sqlite3.Connection:

@@ -164,15 +164,26 @@ def upgrade_copy(file: Path) -> None:
 
 
 def copy_database(file: Path, target: Path) -> None:
-    """Copy an open or closed SQLite database, its WAL included, whole or not at all (SQLite's backup API)."""
+    """Copy an open or closed SQLite database, its WAL included, whole or not at all (SQLite's backup API).
+
+    Raises:
+        OSError: the target can't be made.
+        sqlite3.Error: the file is no sound database.
+    """
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     source = sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=30)
     try:
+        _make_empty(aside)
         _copy_pages(source, aside)
         aside.replace(target)
     finally:
         source.close()
         _remove_with_side_files(aside)
+
+
+def _make_empty(file: Path) -> None:
+    """Make a file as the umask has it: SQLite itself would keep a shared folder's group from writing."""
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
 
 
 def _copy_pages(source: sqlite3.Connection, target: Path) -> None:
@@ -198,8 +209,7 @@ def create_file(file: Path, fill: Callable[[Path], None] | None = None) -> None:
     """
     aside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        # SQLite itself would keep a shared folder's group from writing, whatever the umask; its side files follow.
-        os.close(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        _make_empty(aside)
         (fill or _migrate_sqlite)(aside)
         _use_wal(aside)
         _link_or_yield(aside, file)

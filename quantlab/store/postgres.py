@@ -80,6 +80,10 @@ def parsed(location: Location) -> sa.URL:
     return url
 
 
+SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+"""Options of a connection whose transaction sees one moment, and locks nothing."""
+
+
 def take_turn(connection: sa.Connection) -> None:
     """Lock the head's row, as every writer's first statement: so none sees a state that another is changing."""
     connection.exec_driver_sql("SELECT 1 FROM ledger_head FOR UPDATE")

@@ -181,6 +181,8 @@ def _revision(reader: Reader) -> str:
         if not _lacks_table(error):
             raise
         found = None
+    if found is None and reader.location.file is None:
+        raise LedgerError(f"There is no ledger in {reader.location}; run a session against it first.")
     if found is None:
         raise LedgerDamagedError(
             f"{reader.location} is no QuantLab ledger (it has no schema). Nothing was changed; restore a backup with "

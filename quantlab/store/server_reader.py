@@ -20,9 +20,7 @@ class ServerSnapshot:
         self._location = location
         with translated(location):
             self._engine = postgres.create_engine(location, poolclass=sa.NullPool)
-            self._connection = self._engine.connect().execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
+            self._connection = self._engine.connect().execution_options(**postgres.SNAPSHOT)
 
     def rows(self, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the rows of a query with `:name` parameters, each by column name."""

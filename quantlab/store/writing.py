@@ -34,7 +34,7 @@ class FileWriter:
         return FileTransaction(self)
 
     def lend(self) -> sa.Connection:
-        """Hand out the connection that is kept, or a new one where another thread has it."""
+        """Hand out the connection that is kept, or a new one where that is in use."""
         kept, self._kept = self._kept, None
         return kept or self._engine.connect()
 

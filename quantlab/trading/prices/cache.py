@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+import secrets
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -106,17 +106,16 @@ def store(folder: Path, asked: Asked, received: Received) -> Path:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    handle, aside = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with aside.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
+        aside.replace(path)
     except BaseException:
         with suppress(OSError):
-            Path(aside).unlink()
+            aside.unlink()
         raise
 
 
