@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -98,6 +98,9 @@ def field_message(error: msgspec.ValidationError, values: dict[str, Any]) -> str
         return str(error)
     what, where = found.groups()
     value = f", got {values[where]!r}" if where in values and ", got " not in what else ""
+    if what.startswith("Invalid enum value"):
+        words = get_args(get_type_hints(RunConfig)[where])
+        return f"{where}: expected one of {', '.join(words)}{value}"
     return f"{where}: {what[:1].lower()}{what[1:]}{value}"
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +14,11 @@ from ledger_commands import Say, append, cut, filled_root
 from ledger_history import BEGINNING, entry, fill, forge, heartbeat, open_root, record, stored
 from root_files import as_ordinary_user, unprivileged_root
 
+from quantlab.exports.files import remove_leftovers
+from quantlab.sessions import backup
 from quantlab.sessions.backup import back_up, restore
 from quantlab.store.location import locate
+from quantlab.store.revision import HEAD_REVISION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,3 +163,90 @@ def test_what_is_no_backup_changes_nothing(
 def test_a_server_is_not_restored_from_a_file(tmp_path: Path, say: Say) -> None:
     code, _, err = say("restore", "postgresql://ann:s3cret@127.0.0.1:1/db", tmp_path / "saved")
     assert (code, "quantlab ledger import" in err, "s3cret" in err) == (2, True, False)
+
+
+def test_a_ledger_of_a_newer_program_is_not_replaced_unasked(file: Path, tmp_path: Path, say: Say) -> None:
+    say("backup", file.parent, tmp_path / "backup.db")
+    with closing(sqlite3.connect(file)) as client, client:
+        client.execute("UPDATE alembic_version SET version_num = '9000'")
+    before = file.read_bytes()
+    code, _, err = say("restore", file.parent, tmp_path / "backup.db")
+    assert (code, "newer than this program's" in err, file.read_bytes() == before) == (1, True, True)
+
+
+def test_a_backup_of_an_earlier_schema_is_replaced_by_a_later_one(
+    root: str, tmp_path: Path, say: Say
+) -> None:
+    say("backup", root, tmp_path / "backup.db")
+    with closing(sqlite3.connect(tmp_path / "backup.db")) as client, client:
+        client.execute("UPDATE alembic_version SET version_num = '0001'")
+    assert say("backup", root, tmp_path / "backup.db")[0] == 0
+    assert stored(tmp_path / "backup.db", "SELECT version_num FROM alembic_version") == [(HEAD_REVISION,)]
+
+
+def test_a_folder_that_is_not_there_is_told(root: str, tmp_path: Path, say: Say) -> None:
+    code, _, err = say("backup", root, tmp_path / "nowhere" / "backup.db")
+    assert (code, "can't be written: No such file or directory" in err) == (2, True)
+
+
+def test_a_root_that_cannot_be_made_is_told(root: str, tmp_path: Path, say: Say) -> None:
+    say("backup", root, tmp_path / "backup.db")
+    code, _, err = say("restore", tmp_path / "backup.db" / "root", tmp_path / "backup.db")
+    assert (code, "can't be made" in err) == (2, True)
+
+
+def test_what_is_no_ledger_is_named_when_it_is_restored(root: str, tmp_path: Path, say: Say) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as client, client:
+        client.execute("CREATE TABLE other (id)")
+    code, _, err = say("restore", root, tmp_path / "other.db", "--force")
+    assert (code, f"{tmp_path / 'other.db'} is no ledger" in err) == (2, True)
+
+
+def test_a_restored_ledger_can_be_written_by_whom_the_umask_lets(root: str, tmp_path: Path, say: Say) -> None:
+    say("backup", root, tmp_path / "backup.db")
+    before = os.umask(0o002)
+    try:
+        assert say("restore", tmp_path / "other", tmp_path / "backup.db")[0] == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "other" / "ledger.db").stat().st_mode & 0o777 == 0o664
+
+
+def test_a_copy_under_way_is_nobody_s_leftover(tmp_path: Path) -> None:
+    with backup._aside(tmp_path / "ledger.db") as copy:
+        copy.write_bytes(b"half")
+        remove_leftovers(tmp_path)
+        assert copy.exists()
+
+
+def test_without_hard_links_the_ledger_before_is_kept_all_the_same(
+    root: str, tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    say("backup", root, tmp_path / "backup.db")
+    monkeypatch.setattr(os, "link", refuse)
+    code, out, _ = say("restore", root, tmp_path / "backup.db", "--force")
+    kept = next((tmp_path / "root").glob("ledger.db.before-restore-*"))
+    assert (code, str(kept) in out, stored(kept, "SELECT count(*) FROM events")) == (0, True, [(10,)])
+
+
+def test_a_shared_ledger_s_file_is_the_only_word_that_a_backup_needs(
+    file: Path, tmp_path: Path, say: Say
+) -> None:
+    code, out, _ = say("backup", tmp_path / "backup.db", "--ledger", f"sqlite:///{file}")
+    assert (code, out.startswith(f"{tmp_path / 'backup.db'}: backup of {file}")) == (0, True)
+    code, _, err = say("backup", "--ledger", f"sqlite:///{file}")
+    assert (code, "expected FILE, or ROOT and FILE" in err) == (2, True)
+
+
+def test_a_server_s_backup_says_the_head_that_is_in_it(
+    root: str, tmp_path: Path, postgres_url: str, say: Say
+) -> None:
+    say("export", root, "--output", tmp_path / "out.jsonl")
+    say("import", postgres_url, tmp_path / "out.jsonl")
+    for _again in range(2):
+        code, out, _ = say("backup", postgres_url, tmp_path / "backup.jsonl")
+        header = json.loads((tmp_path / "backup.jsonl").read_text().splitlines()[0])
+        assert (code, f"up to {header['sequence']}:{header['hash']}, verified." in out) == (0, True)

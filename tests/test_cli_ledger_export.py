@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,10 @@ from ledger_history import CHECKOUT
 from quantlab.store.location import locate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from quantlab.store.location import Location
 
 
 @pytest.fixture
@@ -139,3 +143,33 @@ def test_the_documented_lines_find_a_cut_tail(root: str, tmp_path: Path, say: Sa
     lines = (tmp_path / "out.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "out.jsonl").write_text("".join(lines[:-1]))
     assert _documented_check(tmp_path / "out.jsonl").returncode == 1
+
+
+@pytest.mark.parametrize("spoilt", ["head", "tail", "middle"])
+def test_a_refused_import_makes_no_ledger(exported: Path, tmp_path: Path, say: Say, spoilt: str) -> None:
+    lines = exported.read_text().splitlines(keepends=True)
+    kept = {"head": lines[1:], "tail": lines[:-1], "middle": [*lines[:4], *lines[5:]]}[spoilt]
+    (tmp_path / "spoilt.jsonl").write_text("".join(kept))
+    code, _, err = say("import", tmp_path / "new", tmp_path / "spoilt.jsonl")
+    assert (code != 0, err.startswith("ERROR: ")) == (True, True)
+    assert not (tmp_path / "new" / "ledger.db").exists()
+
+
+def test_a_ledger_that_was_made_while_another_was_imported_is_kept(
+    exported: Path, tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = tmp_path / "new" / "ledger.db"
+
+    @contextmanager
+    def after_another(_location: Location) -> Iterator[None]:
+        new.write_bytes(b"another's")
+        yield
+
+    monkeypatch.setattr("quantlab.sessions.backup.write_lock", after_another)
+    code, _, err = say("import", new.parent, exported)
+    assert (code, "meanwhile" in err, new.read_bytes()) == (2, True, b"another's")
+
+
+def test_an_import_from_nowhere_is_told(tmp_path: Path, say: Say) -> None:
+    code, _, err = say("import", tmp_path / "new", tmp_path / "none.jsonl")
+    assert (code, "can't be read: No such file or directory" in err) == (2, True)

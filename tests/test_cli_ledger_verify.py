@@ -203,3 +203,44 @@ def test_a_rebuild_of_a_root_that_cannot_be_written_is_refused(say: Say) -> None
             code, _, err = say("rebuild", root)
     assert code == 1
     assert "check that its folder exists and the permissions of both" in err
+
+
+def test_verify_looks_at_every_session_however_many_rows_are_wrong(root: str, file: Path, say: Say) -> None:
+    forge(
+        file,
+        "UPDATE paper_sessions SET ticker = 'other' WHERE session_id = 's1'",
+        "UPDATE events SET type = 'started' WHERE session_id = 's3' AND session_version = 2",
+    )
+    _, out, _ = say("verify", root)
+    assert {line.split()[1].rstrip(":") for line in out.splitlines() if line.startswith("FAULT ")} >= {
+        "sessions",
+        "projection",
+    }
+    assert "3 sessions of 10 events" in out
+
+
+def test_what_stands_in_a_ledger_is_shown_and_not_obeyed(root: str, file: Path, say: Say) -> None:
+    with closing(sqlite3.connect(file)) as client, client:
+        client.execute('CREATE VIEW "\x1b[31mred\x07" AS SELECT 1')
+    code, out, _ = say("verify", root)
+    assert (code, "\\x1b[31mred\\x07 is none of ours" in out, "\x1b" in out) == (1, True, False)
+
+
+def test_a_rebuild_over_an_event_that_cannot_be_is_refused(root: str, file: Path, say: Say) -> None:
+    forge(file, "UPDATE events SET payload = '{\"stage\": 7}' WHERE sequence = 2")
+    before = stored(file, "SELECT * FROM paper_sessions")
+    code, _, err = say("rebuild", root)
+    assert (code, "can't be folded" in err, "ledger verify" in err) == (1, True, True)
+    assert stored(file, "SELECT * FROM paper_sessions") == before
+
+
+def test_a_kept_head_whose_signature_is_no_text_is_refused(root: str, tmp_path: Path, say: Say) -> None:
+    kept = json.loads(say("head", root, "--format", "json")[1])
+    (tmp_path / "head.json").write_text(json.dumps({**kept, "signature": 7}))
+    code, _, err = say("verify", root, "--against", tmp_path / "head.json")
+    assert (code, "its signature is no text" in err) == (2, True)
+
+
+def test_a_url_and_another_ledger_are_one_too_many(root: str, file: Path, say: Say) -> None:
+    code, _, err = say("verify", f"sqlite:///{file}", "--ledger", f"sqlite:///{file}")
+    assert (code, "expected one of them" in err) == (2, True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from asked_program import EDITED, FAILED, GONE, READY, STALE, Said, every_state, no_sessions
-from sessions_builder import Sessions
+from ledger_history import forge
+from root_files import dead_pid
+from sessions_builder import Sessions, ago
 
 from quantlab.cli.finding import find_session
 from quantlab.clock import utc_now
@@ -229,3 +232,68 @@ def test_a_ledger_in_memory_says_so_on_stderr(
 
 def keep_in_memory(reader: object, name: str, value: object) -> None:
     object.__setattr__(reader, name, True if name == "in_memory" else value)
+
+
+def shared(tmp_path: Path, host: str) -> tuple[str, Path]:
+    """Record a dead session and a good one in a ledger that roots share; returns its URL and the root."""
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    with Sessions(tmp_path / "root", url) as built:
+        built.started(STALE, ago(hours=2), host=host, pid=dead_pid()).beat(STALE, ago(hours=1))
+        (built.root / STALE).mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    return url, tmp_path / "root"
+
+
+def test_a_session_of_a_shared_ledger_is_closed_by_its_id_from_anywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, root = shared(tmp_path, os.uname().nodename)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = Said(capsys, "paper-sessions", "abort", STALE, "--ledger", url, "--reason", "power cut")
+    assert (said.code, said.out) == (0, f"{STALE} is aborted: power cut\n")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert json.loads((root / STALE / "session_status.json").read_text())["status"] == "aborted"
+    assert json.loads((root / "paper_sessions_index.json").read_text())["n_sessions"] == 1
+
+
+def test_a_session_whose_files_are_elsewhere_is_closed_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, root = shared(tmp_path, "elsewhere")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = Said(capsys, "paper-sessions", "abort", STALE, "--ledger", url, "--reason", "gone", "--force")
+    assert (said.code, f"not on this machine (root {root} on host elsewhere)" in said.err) == (0, True)
+    assert (list((tmp_path / "elsewhere").iterdir()), list((root / STALE).iterdir())) == ([], [])
+
+
+def test_a_session_whose_files_are_elsewhere_is_not_proved_impossible(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    with Sessions(tmp_path / "root", url) as built:
+        built.success(READY, ago(hours=2))
+    said = Said(capsys, "paper-sessions", "prove", READY, "--ledger", url)
+    assert (said.code, "is not on this machine" in said.err) == (2, True)
+    shown = Said(capsys, "paper-sessions", "show", READY, "--ledger", url, "--format", "json")
+    assert shown.json["proof"] is None
+
+
+@pytest.mark.parametrize(
+    "words", [("show",), ("prove",), ("abort", "--reason", "gone")], ids=["show", "prove", "abort"]
+)
+def test_a_session_that_nobody_knows_is_a_bad_path(
+    empty: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    command, *flags = words
+    said = Said(
+        capsys, "paper-sessions", command, "unknown", "--ledger", f"sqlite:///{empty}/ledger.db", *flags
+    )
+    assert (said.code, "No session 'unknown'" in said.err) == (2, True)
+
+
+def test_an_event_that_says_what_none_can_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Sessions(tmp_path / "root") as built:
+        built.success(READY, ago(hours=2))
+    forge(tmp_path / "root" / "ledger.db", "UPDATE events SET payload = '{}' WHERE type = 'succeeded'")
+    said = Said(capsys, "paper-sessions", "show", tmp_path / "root" / READY)
+    assert (said.code, "says what no event can" in said.err, "Traceback" in said.err) == (1, True, False)

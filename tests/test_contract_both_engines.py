@@ -272,3 +272,18 @@ def test_times_are_stored_in_one_width(store: Store, recorder: Recorder) -> None
     assert plain_client(store.location, "SELECT length(occurred_at), occurred_at FROM events") == [
         (32, T0.replace(second=6).isoformat(timespec="microseconds"))
     ]
+
+
+def test_what_is_read_is_of_one_moment(store: Store, recorder: Recorder, any_location: Location) -> None:
+    recorder.record(birth("a"))
+    with store.read() as connection, open_store(any_location) as other:
+        before = ledger.read_head(connection)
+        Recorder(other).record(birth("b"))
+        assert (ledger.read_head(connection), len(list(ledger.read_since(connection)))) == (before, 1)
+
+
+def test_reading_the_head_keeps_no_writer_waiting(store: Store, any_location: Location) -> None:
+    with store.read() as connection, open_store(any_location) as other:
+        ledger.read_head(connection)
+        recorded, _row = Recorder(other).record(birth("a"))
+    assert recorded.sequence == 1

@@ -7,7 +7,8 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import flow_program as program
-from flow_program import PAPER, document, said, session_of
+import pytest
+from flow_program import PAPER, SYNTHETIC, document, said, session_of
 
 from quantlab.events import Recorded, Started
 from quantlab.sessions import closing
@@ -15,8 +16,6 @@ from quantlab.store import engine
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from quantlab.ledger import Entry
     from quantlab.lifecycle import Row
@@ -168,3 +167,27 @@ def assert_failed(folder: Path, error_type: str, code: int) -> None:
     )  # fmt: skip
     assert last["message"] == status["message"]
     assert not (session / "report.json").exists()
+
+
+@pytest.mark.parametrize("words", [PAPER, SYNTHETIC], ids=["paper", "run"])
+def test_what_cannot_even_begin_is_signalled(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "file").write_text("")
+    done = said(tmp_path, *words, "--outdir", "file", "--signal-file", "signals.jsonl")
+    (line,) = program.signals_in(tmp_path / "signals.jsonl")
+    assert (done.code, line["event"], line["exit_code"]) == (2, "SESSION_FAILED", 2)
+    assert (line["error_type"], line["message"]) == ("ConfigError", done.error)
+
+
+def test_a_ledger_that_cannot_be_opened_or_written_is_signalled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.txt").write_text("no ledger")
+    signalled = (*PAPER, "--signal-file", "signals.jsonl")
+    assert said(tmp_path, *signalled, "--ledger", f"sqlite:///{tmp_path}/notes.txt").code == 1
+    monkeypatch.setattr(engine, "PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    assert said(tmp_path, *PAPER).code == 0
+    with contextlib.closing(sqlite3.connect(program.root_of(tmp_path) / "ledger.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert said(tmp_path, *signalled).code == 1
+    lines = program.signals_in(tmp_path / "signals.jsonl")
+    assert [line["error_type"] for line in lines] == ["LedgerDamagedError", "LedgerBusyError"]

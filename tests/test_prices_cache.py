@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -157,3 +158,12 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(ConfigError, match="No space left"):
         kept(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_kept_can_be_written_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        entry = kept(tmp_path)
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in (entry, table_of(entry))} == {0o664}

@@ -50,7 +50,7 @@ def test_postgresql_answers_every_question_as_sqlite_does(tmp_path: Path, postgr
 
 
 def test_a_server_without_a_ledger_says_so(tmp_path: Path, postgres_url: str) -> None:
-    with pytest.raises(LedgerError):
+    with pytest.raises(LedgerError, match="run a session against it first"):
         open_reader(locate(tmp_path, postgres_url))
 
 

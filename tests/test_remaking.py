@@ -129,3 +129,21 @@ def test_a_rebuild_without_the_prices_warns_and_makes_the_rest(folder: Path) -> 
     assert done.err.startswith(f"WARNING: {session.name}: ")
     assert "is not what the session ran on" in done.err
     assert not (session / "trades.csv").exists()
+
+
+def test_a_renamed_folder_is_reported_on_under_its_session_s_id(folder: Path) -> None:
+    session = session_of(folder)
+    before = (session / "run_report.md").read_bytes()
+    renamed = session.rename(session.with_name("renamed"))
+    (renamed / "run_report.md").unlink()
+    done = said(folder, "--report", str(renamed))
+    assert (done.code, (renamed / "run_report.md").read_bytes() == before) == (0, True)
+
+
+def test_a_run_that_does_not_say_its_result_is_left_alone(folder: Path) -> None:
+    run = run_of(folder)
+    metadata = document(run / "metadata.json")
+    del metadata["result_digest"]
+    (run / "metadata.json").write_text(json.dumps(metadata))
+    done = said(folder, "--report", str(run))
+    assert (done.code, "does not say what its result was" in done.error) == (1, True)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import flow_program as program
 import pytest
 from flow_program import PAPER, SYNTHETIC, document, said
+from root_files import as_ordinary_user, unprivileged_root
 from sessions_builder import NOW
 
 from quantlab.config import RunConfig
 from quantlab.errors import QuantlabError
 from quantlab.research.folders import new_folder
+from quantlab.research.runs_index import read_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,3 +144,26 @@ def test_where_every_id_is_taken_a_run_says_so_and_takes_none(
     with pytest.raises(QuantlabError, match="No free id was found"):
         new_folder(tmp_path, RunConfig(), "run", NOW)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_index_that_cannot_be_written_leaves_the_run_a_success(tmp_path: Path) -> None:
+    assert said(tmp_path, *SYNTHETIC).code == 0
+    index = tmp_path / "outputs" / "runs" / "runs_index.json"
+    index.unlink()
+    index.mkdir()
+    done = said(tmp_path, *SYNTHETIC)
+    assert (done.code, done.err.startswith("WARNING: "), "the run is whole" in done.err.lower()) == (
+        0,
+        True,
+        True,
+    )
+    runs = [one for one in index.parent.iterdir() if (one / "metadata.json").is_file()]
+    assert [document(one / "metadata.json")["status"] for one in runs] == ["success", "success"]
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named_among_the_runs() -> None:
+    with unprivileged_root() as root:
+        (root / "closed").mkdir(mode=0o000)
+        with as_ordinary_user():
+            assert read_runs(root) == ([], [str(root / "closed")])
+        (root / "closed").chmod(0o755)

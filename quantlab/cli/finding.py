@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from quantlab.errors import ConfigError
-from quantlab.exports.names import METADATA, REPORT, SESSION_MARKERS, STATUS
+from quantlab.exports.names import METADATA, METADATA_COPY, REPORT, SESSION_MARKERS, STATUS
+from quantlab.sessions.fields import fields_of
 from quantlab.sessions.folders import UnreadableError, read_document
 from quantlab.store.location import LEDGER_FILE, Location, is_url, locate
 
@@ -44,14 +45,10 @@ def is_session(folder: Path) -> bool:
 
 
 def _id_of(folder: Path) -> str:
-    """Return the id that the folder's own files give, else its name: a folder may have been renamed."""
-    for name in (METADATA, STATUS):
-        given = _document(folder, name).get("session_id")
-        if isinstance(given, str) and given:
-            return given
-    header = _document(folder, REPORT).get("header")
-    given = header.get("run_id") if isinstance(header, dict) else None
-    return given if isinstance(given, str) and given else folder.name
+    """Return the id under which the folder was or would be adopted: what its files say, else its name."""
+    documents = {name: _document(folder, name) for name in (STATUS, METADATA, METADATA_COPY, REPORT)}
+    told, _problems = fields_of(documents)
+    return told["session_id"] or folder.name
 
 
 def _document(folder: Path, name: str) -> dict[str, Any]:

@@ -162,12 +162,14 @@ def export(place: str | None, url: str | None, output: Path | None) -> None:
     """Write the whole ledger as JSON Lines: a header, then one event a line, as stored."""
     from quantlab.exports.files import writing_whole
     from quantlab.sessions import maintenance
+    from quantlab.sessions.backup import require_elsewhere
 
     with _opened_to_read(place, url) as store:
         lines = maintenance.export(store, _progress("events exported"))
         if output is None:
             sys.stdout.buffer.writelines(lines)
             return
+        require_elsewhere(store.location, output)
         with writing_whole(output) as handle:
             handle.writelines(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -13,6 +14,8 @@ from quantlab import __version__
 from quantlab.cli.spelling import COMMANDS, as_command, flags_of_commands
 from quantlab.errors import QuantlabError
 
+BAD_PATH = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
+"""What the system says of a path that somebody gave, rather than of a defect."""
 COULD_NOT_TELL = 3
 """What a monitoring plugin exits with when it can't give an answer."""
 
@@ -121,6 +124,8 @@ def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
         return "Interrupted.", 1
     if isinstance(error, click.ClickException):
         return _usage(error, arguments), 2
+    if isinstance(error, OSError) and error.errno in BAD_PATH and error.filename is not None:
+        return f"{error.filename} can't be used: {error.strerror}; expected a path that can be read.", 2
     return (
         f"Unexpected {type(error).__name__}: {error}. This is a defect of quantlab; "
         "run again with QUANTLAB_TRACEBACK=1 and report what it prints.",

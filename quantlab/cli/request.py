@@ -103,12 +103,6 @@ def _signal_refusal(signal_file: str | None, request_id: str | None, error: Quan
     if signal_file is None:
         return
     from quantlab.clock import utc_now
-    from quantlab.exports.signals import FAILED, SignalFile
+    from quantlab.exports.signals import SignalFile
 
-    SignalFile(Path(signal_file), request_id, partial(click.echo, err=True)).emit(
-        FAILED,
-        at=utc_now(),
-        exit_code=error.exit_code,
-        error_type=type(error).__name__,
-        message=str(error),
-    )
+    SignalFile(Path(signal_file), request_id, partial(click.echo, err=True)).refused(error, at=utc_now())

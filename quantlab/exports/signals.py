@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from quantlab.errors import QuantlabError
+
 STARTED, COMPLETED, FAILED = "SESSION_STARTED", "SESSION_COMPLETED", "SESSION_FAILED"
 _STATUS = {STARTED: "running", COMPLETED: "success", FAILED: "error"}
 
@@ -47,6 +49,16 @@ class SignalFile:
                 "on without it. Choose another with --signal-file."
             )
 
+    def refused(self, error: QuantlabError, *, at: datetime) -> None:
+        """Tell whoever waits that nothing has begun, and why."""
+        self.emit(
+            FAILED,
+            at=at,
+            exit_code=error.exit_code,
+            error_type=type(error).__name__,
+            message=str(error),
+        )
+
 
 def _append_line(path: Path, line: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +67,17 @@ def _append_line(path: Path, line: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     handle = os.open(path, flags, 0o666)
     try:
-        data = line.encode()
+        data = (b"\n" if _ends_torn(path) else b"") + line.encode()
         if os.write(handle, data) < len(data):
             raise OSError(errno.ENOSPC, "only a part of the line could be written")
     finally:
         os.close(handle)
+
+
+def _ends_torn(path: Path) -> bool:
+    """Tell whether a full disk or a kill cut the last line of a file short: the next one must not be lost with it."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"

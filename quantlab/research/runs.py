@@ -127,13 +127,14 @@ def launch_run(config: RunConfig, options: LaunchOptions) -> Launched:
         DataError, StrategyError: after the run's metadata says `failed`.
         SessionAbortedError: a signal stopped it; its metadata says `aborted`.
     """
+    signals = SignalFile(options.signal_file, options.request_id, options.say)
     gate = StopGate()
     with gate.installed():
-        with gate.deferred():
-            folder = new_folder(options.outdir / RUNS, config, "run", options.clock())
-            run = ResearchRun(config, folder, options, gate)
-            run.begin()
-        signals = SignalFile(options.signal_file, options.request_id, options.say)
+        try:
+            run = _begun(config, options, gate)
+        except QuantlabError as error:
+            signals.refused(error, at=options.clock())
+            raise
         try:
             signals.emit(STARTED, at=options.clock())
             gate.check()
@@ -144,7 +145,15 @@ def launch_run(config: RunConfig, options: LaunchOptions) -> Launched:
                 if told is error:
                     raise
                 raise told from error
-    return Launched(folder.name, folder, RUN_RESULT, result)
+    return Launched(run.folder.name, run.folder, RUN_RESULT, result)
+
+
+def _begun(config: RunConfig, options: LaunchOptions, gate: StopGate) -> ResearchRun:
+    with gate.deferred():
+        folder = new_folder(options.outdir / RUNS, config, "run", options.clock())
+        run = ResearchRun(config, folder, options, gate)
+        run.begin()
+        return run
 
 
 def _see_through(run: ResearchRun, signals: SignalFile) -> Succeeded:

@@ -34,10 +34,11 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
     """Copy a ledger to a file, verify the copy, and only then put it in place; a server's backup is its export.
 
     Raises:
-        ConfigError: the target holds something that is no earlier backup of this ledger and `force` is False, or it
-            can't be written.
+        ConfigError: the target is the ledger itself, or holds something that is no earlier backup of this ledger and
+            `force` is False, or it can't be written.
         LedgerDamagedError: the copy does not verify.
     """
+    require_elsewhere(store.location, target)
     if not force:
         _require_earlier(store, target)
     if store.location.file is None:
@@ -55,6 +56,17 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
         copy.replace(target)
     sync_folder(target.parent)
     return head
+
+
+def require_elsewhere(location: Location, target: Path) -> None:
+    """Refuse to write over the ledger that is read.
+
+    Raises:
+        ConfigError: the target is its file.
+    """
+    file = location.file
+    if file is not None and target.exists() and file.exists() and target.samefile(file):
+        raise ConfigError(f"{target} is the ledger itself; expected another file. Nothing was written.")
 
 
 def restore(
@@ -108,11 +120,10 @@ def import_export(
         with _aside(file) as copy:
             done = _imported(Location(root=None, file=copy), lines, source, progress)
             with write_lock(location):
-                if file.exists():
+                if not migrate.put_in_place(copy, file):
                     raise ConfigError(
                         f"A ledger was made at {file} meanwhile; nothing was imported. Try again."
                     )
-                copy.replace(file)
     sync_folder(file.parent)
     return done
 
@@ -175,6 +186,7 @@ def _fill(copy: Path, source: Path) -> None:
 def _set_aside(location: Location, file: Path, now: datetime, *, force: bool) -> Path | None:
     """Keep what is there under a dated name; the place itself is never empty for long enough to be filled anew."""
     if not file.exists():
+        migrate.set_log_aside(file)
         return None
     if not force and _verifies(location):
         raise ConfigError(
@@ -202,6 +214,8 @@ def _keep_as(kept: Path, part: Path, *, gone: bool) -> None:
 
 def _require_alone(location: Location, file: Path) -> None:
     """Refuse while another process has the ledger open: what it appends would go to the file that is set aside."""
+    if file.stat().st_size == 0:
+        return  # nobody can have it open, and SQLite would delete the log beside it
     connection = sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=1, isolation_level=None)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")

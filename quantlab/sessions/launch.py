@@ -39,29 +39,30 @@ def launch_paper(config: RunConfig, options: LaunchOptions) -> Launched:
         SessionEndedError: an operator closed the session meanwhile; nothing was changed.
         LedgerError: the ledger can't be written; the message says how the session stands.
     """
-    root = options.outdir / PAPER_ROOT
-    location = locate(root, options.ledger)
     signals = SignalFile(options.signal_file, options.request_id, options.say)
     gate = StopGate()
     with gate.installed():
-        with gate.deferred():
-            folder = new_folder(root, config, "paper", options.clock())
         try:
-            gate.check()
-            store = open_root_store(location, now=options.clock(), say=options.say)
-        except BaseException as error:
-            _remove_empty(folder)
-            _signal_unstarted(signals, error, options)
+            folder, store = _opened(config, options, gate)
+        except QuantlabError as error:
+            signals.refused(error, at=options.clock())
             raise
         with store:
             return _see_through(config, options, _Session(store, folder, gate, options, signals))
 
 
-def _signal_unstarted(signals: SignalFile, error: BaseException, options: LaunchOptions) -> None:
-    """Tell whoever waits for a session that none will come."""
-    if isinstance(error, QuantlabError):
-        code, kind = error.exit_code, type(error).__name__
-        signals.emit(FAILED, at=options.clock(), exit_code=code, error_type=kind, message=message_of(error))
+def _opened(config: RunConfig, options: LaunchOptions, gate: StopGate) -> tuple[Path, Store]:
+    """Make the session's folder and open the ledger; both, or neither."""
+    root = options.outdir / PAPER_ROOT
+    location = locate(root, options.ledger)
+    with gate.deferred():
+        folder = new_folder(root, config, "paper", options.clock())
+    try:
+        gate.check()
+        return folder, open_root_store(location, now=options.clock(), say=options.say)
+    except BaseException:
+        _remove_empty(folder)
+        raise
 
 
 class _Session:
@@ -106,7 +107,8 @@ def _see_through(config: RunConfig, options: LaunchOptions, session: _Session) -
         with session.gate.deferred():
             if not paper.recorded:
                 _remove_empty(paper.folder)
-                _signal_unstarted(session.signals, error, options)
+                if isinstance(error, QuantlabError):
+                    session.signals.refused(error, at=options.clock())
                 raise
             told = _ended(session, error)
             session.failed(told)

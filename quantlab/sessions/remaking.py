@@ -9,7 +9,7 @@ from quantlab import ledger
 from quantlab.errors import ConfigError, DataError, QuantlabError
 from quantlab.events import Succeeded
 from quantlab.exports import artifacts, bundle
-from quantlab.exports.names import CONFIG, METADATA, METADATA_COPY, PRICE_CHART, PRICES, RUN_REPORT
+from quantlab.exports.names import CONFIG, METADATA, METADATA_COPY, PRICE_CHART, PRICES, REPORT, RUN_REPORT
 from quantlab.research.rerun import rerun
 from quantlab.research.runs import run_header
 from quantlab.sessions.healing import folder_of, places_of
@@ -42,7 +42,12 @@ def session_result_files(folder: Path, recorded: Sequence[Recorded]) -> dict[str
 
 
 def rebuild_session_report(store: Store, folder: Path, session_id: str) -> Path:
-    """Write the report.json and run_report.md of a session anew in its folder; returns the latter's path.
+    """Write the report.json and run_report.md of a session anew in its folder, and what else is missing there.
+
+    Other files stay as they are: what somebody edited in them is for `reconcile` to record.
+
+    Returns:
+        The path of run_report.md.
 
     Raises:
         ConfigError: the ledger knows no such session.
@@ -55,7 +60,8 @@ def rebuild_session_report(store: Store, folder: Path, session_id: str) -> Path:
             f"No session {session_id} in {store.location}; 'quantlab paper-sessions list' names them."
         )
     made = {**artifacts.documents(recorded), **session_result_files(folder, recorded)}
-    bundle.write_files(folder, made)
+    asked = {name for name in made if name in (REPORT, RUN_REPORT) or not (folder / name).exists()}
+    bundle.write_files(folder, {name: made[name] for name in made if name in asked})
     return folder / RUN_REPORT
 
 

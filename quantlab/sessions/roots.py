@@ -232,15 +232,10 @@ def _adopted_into_memory(
 def _put_in_place(aside: Path, file: Path) -> bool:
     """Give the finished ledger its name, unless another has it; returns whether this one got it."""
     from quantlab.exports.files import sync_folder
+    from quantlab.store import migrate
 
-    try:
-        os.link(aside, file)
-    except FileExistsError:
+    if not migrate.put_in_place(aside, file):
         return False
-    except OSError:  # a file system without hard links
-        if file.exists():
-            return False
-        aside.rename(file)
     sync_folder(file.parent)
     return True
 

@@ -11,6 +11,7 @@ import os
 import secrets
 import sqlite3
 import uuid
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from quantlab.errors import LedgerDamagedError, LedgerError
 from quantlab.events import GENESIS_HASH
 from quantlab.store import guards, postgres, views
 from quantlab.store.location import Location, sqlite_uri
-from quantlab.store.lock import write_lock
+from quantlab.store.lock import file_lock, write_lock
 from quantlab.store.revision import HEAD_REVISION
 from quantlab.store.schema import ledger_head
 
@@ -96,6 +97,8 @@ def revision_of(connection: sqlite3.Connection) -> str | None:
 
 def revision_of_file(file: Path) -> str | None:
     """Return the schema revision of a SQLite file; None where it holds no ledger."""
+    if file.stat().st_size == 0:
+        return None  # SQLite would delete the log beside an empty file
     connection = sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=30)
     try:
         return revision_of(connection)
@@ -212,7 +215,8 @@ def create_file(file: Path, fill: Callable[[Path], None] | None = None) -> None:
         _make_empty(aside)
         (fill or _migrate_sqlite)(aside)
         _use_wal(aside)
-        _link_or_yield(aside, file)
+        with file_lock(file.with_name(f"{file.name}.lock")) if _log_of(file).exists() else nullcontext():
+            put_in_place(aside, file)
     except OSError as error:
         raise LedgerError(
             f"The ledger {file} could not be made ({error.strerror or error}); "
@@ -225,16 +229,46 @@ def create_file(file: Path, fill: Callable[[Path], None] | None = None) -> None:
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
-def _link_or_yield(aside: Path, file: Path) -> None:
+def put_in_place(aside: Path, file: Path) -> bool:
+    """Give a finished ledger its name, unless another has it; returns whether this one got it.
+
+    The caller keeps other writers away where another ledger's log lies there (`set_log_aside`).
+
+    Raises:
+        OSError: the file system does not let it.
+    """
+    set_log_aside(file)
     try:
         os.link(aside, file)
     except FileExistsError:
-        return
+        return False
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
-        if not file.exists():
-            aside.rename(file)
+        if file.exists():
+            return False
+        aside.rename(file)
+    return True
+
+
+def set_log_aside(file: Path) -> None:
+    """Keep the log of a ledger that was taken away under another name: SQLite would replay it into the next one."""
+    log = _log_of(file)
+    if not log.exists() or file.exists():
+        return
+    kept = file.with_name(f"{file.name}.left-{secrets.token_hex(4)}-wal")
+    log.rename(kept)
+    file.with_name(f"{file.name}-shm").unlink(missing_ok=True)
+    logger.warning(
+        "The log of a ledger that is gone lay at %s; it is kept as %s. Where you have that ledger, name the log like "
+        "its file, with -wal at the end, and put it beside: it may hold the last events.",
+        log,
+        kept.name,
+    )
+
+
+def _log_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}-wal")
 
 
 def _use_wal(file: Path) -> None:

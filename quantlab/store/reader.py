@@ -123,6 +123,8 @@ def _open(location: Location) -> Reader:
             f"There is no ledger at {location}; expected a SQLite file. Run a session, or "
             "'quantlab paper-sessions index' on the folder of sessions, first."
         )
+    if location.file.stat().st_size == 0:
+        raise _no_ledger(location)  # SQLite would delete the log beside an empty file
     with translated(location):
         return _open_file(location, location.file)
 
@@ -184,12 +186,16 @@ def _revision(reader: Reader) -> str:
     if found is None and reader.location.file is None:
         raise LedgerError(f"There is no ledger in {reader.location}; run a session against it first.")
     if found is None:
-        raise LedgerDamagedError(
-            f"{reader.location} is no QuantLab ledger (it has no schema). Nothing was changed; restore a backup with "
-            "'quantlab ledger restore', or move the file away and run 'quantlab paper-sessions index' to adopt the "
-            "session folders anew."
-        )
+        raise _no_ledger(reader.location)
     return str(found["version_num"])
+
+
+def _no_ledger(location: Location) -> LedgerDamagedError:
+    return LedgerDamagedError(
+        f"{location} is no QuantLab ledger (it has no schema). Nothing was changed; restore a backup with "
+        "'quantlab ledger restore', or move the file away and run 'quantlab paper-sessions index' to adopt the "
+        "session folders anew."
+    )
 
 
 def _lacks_table(error: LedgerError) -> bool:

@@ -6,11 +6,13 @@ a generator's entry and exit took a twentieth of an append.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc
 
+from quantlab.errors import LedgerError
 from quantlab.store.lock import Turns
 from quantlab.store.refusals import translated
 
@@ -26,8 +28,10 @@ class FileWriter:
     def __init__(self, location: Location, engine: sa.Engine) -> None:
         self.location = location
         self.turns = Turns(location)
+        self._path = str(location.file)
         self._engine = engine
         self._kept: sa.Connection | None = None
+        self._opened: os.stat_result | None = None
 
     def transaction(self) -> FileTransaction:
         """Return a transaction, to be entered once."""
@@ -36,7 +40,29 @@ class FileWriter:
     def lend(self) -> sa.Connection:
         """Hand out the connection that is kept, or a new one where that is in use."""
         kept, self._kept = self._kept, None
-        return kept or self._engine.connect()
+        if kept is None:
+            kept = self._engine.connect()
+            if self._opened is None and self.location.file is not None:
+                self._opened = self.location.file.stat()
+        return kept
+
+    def require_in_place(self) -> None:
+        """See that the file is still the one that was opened: what goes into a deleted one is nobody's to read.
+
+        Raises:
+            LedgerError: it was deleted or replaced meanwhile.
+        """
+        if self._opened is None:
+            return
+        try:
+            in_place = os.path.samestat(os.stat(self._path), self._opened)  # noqa: PTH116 - for every event
+        except FileNotFoundError:
+            in_place = False
+        if not in_place:
+            raise LedgerError(
+                f"The ledger {self.location} was deleted or replaced while it was open; nothing was recorded. Put it "
+                "back, or run 'quantlab paper-sessions index' to adopt the session folders anew."
+            )
 
     def take_back(self, connection: sa.Connection) -> None:
         """Keep a connection for the next transaction."""
@@ -87,6 +113,7 @@ class FileTransaction:
         driver: Any = connection.connection.driver_connection
         self._driver = driver
         try:
+            self._writer.require_in_place()
             driver.execute("BEGIN IMMEDIATE")
         except BaseException:
             connection.close()

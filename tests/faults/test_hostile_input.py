@@ -130,6 +130,9 @@ def test_gigabytes_of_junk_and_pipes_neither_fill_the_memory_nor_hang(server: Se
     assert_done_tame(done)
     assert done.code == 0
     assert "report.json" in server.run("paper-sessions", "health", str(root)).err
+    shown = server.run("paper-sessions", "show", str(root / "s"), memory_bytes=512 << 20, seconds=30)
+    assert_done_tame(shown)
+    assert shown.code == 0
 
 
 def test_a_hostile_price_file_fails_its_session_with_a_tame_message(server: Server, tmp_path: Path) -> None:
