@@ -250,3 +250,36 @@ def test_a_server_s_backup_says_the_head_that_is_in_it(
         code, out, _ = say("backup", postgres_url, tmp_path / "backup.jsonl")
         header = json.loads((tmp_path / "backup.jsonl").read_text().splitlines()[0])
         assert (code, f"up to {header['sequence']}:{header['hash']}, verified." in out) == (0, True)
+
+
+@pytest.mark.parametrize("words", [("backup",), ("backup", "--force"), ("export", "--output")])
+def test_a_ledger_is_not_written_over_by_its_own_copy(
+    file: Path, root: str, say: Say, words: tuple[str, ...]
+) -> None:
+    before = file.read_bytes()
+    command, *flags = words
+    given = [*flags, file] if command == "export" else [file, *flags]
+    code, _, err = say(command, root, *given)
+    assert (code, "is the ledger itself" in err, file.read_bytes() == before) == (2, True, True)
+
+
+def test_a_restored_ledger_is_not_given_the_log_of_one_that_was_taken_away(
+    file: Path, root: str, tmp_path: Path, say: Say
+) -> None:
+    say("backup", root, tmp_path / "backup.db")
+    with open_root(file.parent) as store:
+        record(store, [entry("s3", 4, heartbeat(9))])
+        log = file.with_name("ledger.db-wal").read_bytes()
+    file.unlink()
+    file.with_name("ledger.db-wal").write_bytes(log)
+    assert say("restore", root, tmp_path / "backup.db")[0] == 0
+    assert stored(file, "SELECT sequence FROM ledger_head") == [(10,)]
+
+
+def test_an_empty_ledger_is_set_aside_with_its_log(file: Path, root: str, tmp_path: Path, say: Say) -> None:
+    say("backup", root, tmp_path / "backup.db")
+    file.write_bytes(b"")
+    file.with_name("ledger.db-wal").write_bytes(b"log")
+    assert say("restore", root, tmp_path / "backup.db")[0] == 0
+    (kept,) = file.parent.glob("ledger.db.before-restore-*-wal")
+    assert (kept.read_bytes(), stored(file, "SELECT sequence FROM ledger_head")) == (b"log", [(10,)])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from asked_program import EDITED, FAILED, GONE, READY, STALE, Said, every_state, no_sessions
 from ledger_history import forge
-from root_files import dead_pid
+from root_files import as_ordinary_user, dead_pid, unprivileged_root
 from sessions_builder import Sessions, ago
 
 from quantlab.cli.finding import find_session
@@ -297,3 +297,41 @@ def test_an_event_that_says_what_none_can_is_told(tmp_path: Path, capsys: pytest
     forge(tmp_path / "root" / "ledger.db", "UPDATE events SET payload = '{}' WHERE type = 'succeeded'")
     said = Said(capsys, "paper-sessions", "show", tmp_path / "root" / READY)
     assert (said.code, "says what no event can" in said.err, "Traceback" in said.err) == (1, True, False)
+
+
+def test_a_session_is_found_by_its_folder_under_the_id_that_it_was_adopted_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "root"
+    for folder, status, metadata in (("a", "of_status", "of_metadata"), ("b", "no/id", None)):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "session_status.json").write_text(json.dumps({"session_id": status}))
+        if metadata is not None:
+            (root / folder / "session_metadata.json").write_text(json.dumps({"session_id": metadata}))
+    listed = Said(capsys, "paper-sessions", "list", root, "--format", "json").json["sessions"]
+    shown = [
+        Said(capsys, "paper-sessions", "show", root / folder, "--format", "json").json["session_id"]
+        for folder in ("a", "b")
+    ]
+    assert sorted(row["session_id"] for row in listed) == sorted(shown) == ["b", "of_status"]
+
+
+def test_a_path_that_nobody_may_look_into_or_that_is_too_long_is_a_bad_path(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with unprivileged_root() as outer:
+        with Sessions(outer / "root") as built:
+            built.success(READY, ago(hours=2))
+        Said(capsys, "paper-sessions", "list", outer / "root")
+        Said(capsys, "ledger", "head", outer / "root")
+        outer.chmod(0o000)
+        with as_ordinary_user():
+            closed = [
+                Said(capsys, "paper-sessions", "list", outer / "root"),
+                Said(capsys, "ledger", "head", outer / "root"),
+            ]
+        outer.chmod(0o755)
+        long = Said(capsys, "paper-sessions", "list", "a" * 300)
+    assert [said.code for said in (*closed, long)] == [2, 2, 2]
+    assert {"Permission denied" in said.err for said in closed} == {True}
+    assert "File name too long" in long.err

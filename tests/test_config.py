@@ -86,3 +86,10 @@ def test_prices_that_name_nothing_are_refused() -> None:
 
 def test_a_message_without_a_field_stays_as_it_is() -> None:
     assert field_message(msgspec.ValidationError("Odd"), {}) == "Odd"
+
+
+@pytest.mark.parametrize(("field", "words"), [("slippage_mode", "fixed, atr"), ("fill", "next_open, close")])
+def test_a_word_that_is_not_among_those_of_a_field_is_told_with_them(field: str, words: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert({field: "other"}, RunConfig)
+    assert field_message(caught.value, {field: "other"}) == (f"{field}: expected one of {words}, got 'other'")

@@ -147,3 +147,16 @@ def test_a_run_that_does_not_say_its_result_is_left_alone(folder: Path) -> None:
     (run / "metadata.json").write_text(json.dumps(metadata))
     done = said(folder, "--report", str(run))
     assert (done.code, "does not say what its result was" in done.error) == (1, True)
+
+
+def test_a_report_made_anew_leaves_other_edits_to_be_recorded(folder: Path) -> None:
+    session = session_of(folder)
+    status = document(session / "session_status.json") | {"status": "failed"}
+    (session / "session_status.json").write_text(json.dumps(status))
+    (session / "trades.csv").write_text("edited\n")
+    assert said(folder, "--report", str(session)).code == 0
+    assert (session / "trades.csv").read_text() == "edited\n"
+    assert document(session / "session_status.json")["status"] == "failed"
+    said(folder, "paper-sessions", "index", str(root_of(folder)))
+    shown = said(folder, "paper-sessions", "show", str(session), "--format", "json")
+    assert "amended_outside" in json.loads(shown.out)["broker_promotion_blockers"]

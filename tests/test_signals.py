@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,3 +82,11 @@ def test_an_unwritable_file_does_not_stop_the_session(tmp_path: Path) -> None:
 def test_a_line_is_strict_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         SignalFile(tmp_path / "s", "r", print).emit(COMPLETED, at=AT, summary={"x": float("nan")})
+
+
+def test_a_line_that_was_cut_short_does_not_swallow_the_next(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text('{"schema_version": "1.0", "eve')
+    for event in (STARTED, COMPLETED):
+        SignalFile(tmp_path / "s", None, print).emit(event, at=AT)
+    lines = (tmp_path / "s").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines[1:]] == [STARTED, COMPLETED]

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 from ledger_history import CHECKOUT, entry, fill, history, open_root, record, started, stored
 
-from quantlab.errors import LedgerBusyError, LedgerError
+from quantlab.errors import LedgerBusyError, LedgerDamagedError, LedgerError
 from quantlab.ledger import read_head
 from quantlab.sessions.recorder import Recorder
 from quantlab.store import engine, lock, refusals
-from quantlab.store.location import Location
+from quantlab.store.location import Location, locate
+from quantlab.store.reader import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -317,3 +318,58 @@ def test_the_ledger_s_file_is_not_for_the_world_to_write(tmp_path: Path) -> None
     finally:
         os.umask(before)
     assert (tmp_path / "ledger.db").stat().st_mode & 0o022 == 0
+
+
+@pytest.mark.parametrize("taken", ["deleted", "replaced"])
+def test_a_ledger_that_is_taken_away_is_missed_by_the_next_event(tmp_path: Path, taken: str) -> None:
+    file = tmp_path / "ledger.db"
+    with open_root(tmp_path) as store:
+        record(store, [entry("s1", 1, started("s1"))])
+        file.rename(tmp_path / "away.db")
+        if taken == "replaced":
+            file.write_bytes((tmp_path / "away.db").read_bytes())
+        with pytest.raises(LedgerError, match="was deleted or replaced while it was open"):
+            record(store, [entry("s2", 1, started("s2"))])
+        file.unlink(missing_ok=True)
+        (tmp_path / "away.db").rename(file)
+        record(store, [entry("s2", 1, started("s2"))])
+    assert stored(file, "SELECT count(*) FROM events") == [(2,)]
+
+
+@pytest.fixture
+def bereft(tmp_path: Path) -> Path:
+    """Leave a root with the log of a ledger that was taken away after a kill; returns where the ledger is now."""
+    root, away = tmp_path / "root", tmp_path / "away"
+    root.mkdir()
+    away.mkdir()
+    fill(root)
+    with open_root(root) as store:
+        record(store, [entry("s9", 1, started("s9"))])
+        log = (root / "ledger.db-wal").read_bytes()
+        database = (root / "ledger.db").read_bytes()
+    (away / "ledger.db").write_bytes(database)
+    (root / "ledger.db").unlink()
+    (root / "ledger.db-wal").write_bytes(log)
+    return away / "ledger.db"
+
+
+def test_a_new_ledger_is_not_given_the_log_of_one_that_was_taken_away(
+    bereft: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "root"
+    with open_root(root) as store, store.read() as connection:
+        assert read_head(connection).sequence == 0
+    (kept,) = root.glob("ledger.db.left-*-wal")
+    assert kept.name in caplog.text
+    kept.rename(bereft.with_name("ledger.db-wal"))
+    assert stored(bereft, "SELECT session_id FROM events ORDER BY sequence DESC LIMIT 1") == [("s9",)]
+
+
+def test_an_empty_file_in_a_ledger_s_place_does_not_cost_its_log(bereft: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "ledger.db").touch()
+    before = (root / "ledger.db-wal").read_bytes()
+    for ask in (open_root, lambda place: open_reader(locate(place, None))):
+        with pytest.raises(LedgerDamagedError, match="is no QuantLab ledger"):
+            ask(root)
+    assert (root / "ledger.db-wal").read_bytes() == before

@@ -50,6 +50,10 @@ class Bars:
     values: NDArray[np.float64]
 
 
+TOO_LARGE = 1e100
+"""A price from which figures and charts run over; no market has come near."""
+
+
 def match_columns(header: list[str], name: str) -> Columns:
     """Find the needed columns, whatever their case.
 
@@ -134,8 +138,8 @@ def _check_values(
     values: NDArray[np.float64], rows: NDArray[np.int64], where: str, *, is_price: bool
 ) -> None:
     if is_price:
-        bad = ~(np.isfinite(values) & (values > 0))
-        expected = "a finite price above 0"
+        bad = ~((values > 0) & (values < TOO_LARGE))
+        expected = f"a price above 0 and below {TOO_LARGE:g}"
     else:
         bad = np.isinf(values) | (values < 0)
         expected = "a volume of at least 0, or nothing where it is unknown"
