@@ -37,7 +37,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         fee: Fraction of notional paid on each fill, in [0, 1).
         rsi_buy_max: Buy only below this RSI(14).
         rsi_sell_min: Sell above this RSI(14).
-        cooldown_days: Bars of rest after each trade.
+        cooldown_days: Bars of rest after each fill.
         paper: A paper session rather than a research run.
         initial_cash: Starting cash, above 0.
         slippage_bps: Fixed slippage in basis points, at least 0.

@@ -16,7 +16,8 @@ _MORE = ("message", "path", "stage", "bars_done", "bars_expected", "process_aliv
 def as_table(found: dict[str, Any]) -> str:
     """Return the alerts for people, under one line that sums them up."""
     status = found["alert_status"]
-    head = output.coloured(f"{status}: {len(found['alerts'])} alerts", output.SEVERITIES[status])
+    count = len(found["alerts"])
+    head = output.coloured(f"{status}: {count} alert{'' if count == 1 else 's'}", output.SEVERITIES[status])
     if not found["alerts"]:
         return head
     table = output.Table(["session_id", "alert", "min", "message"])

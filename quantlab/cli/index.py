@@ -45,13 +45,13 @@ def index(root: str | None, ledger: str | None, form: str) -> None:
         if first is not None:
             findings.adopted = sorted([*first.adopted, *findings.adopted])
             findings.unreadable = {**first.unreadable, **findings.unreadable}
-        mark = write(store, folder)
+        head = write(store, folder)
     paths = [str(folder / name) for name in NAMES]
     if form == "json":
-        exports = {"ledger_sequence": mark.sequence, "ledger_hash": mark.hash, "exports": paths}
+        exports = {"ledger_sequence": head.sequence, "ledger_hash": head.hash, "exports": paths}
         click.echo(as_json({"root_dir": str(folder.absolute()), **_as_dict(findings), **exports}))
         return
-    for line in (*_lines(findings), f"Wrote {', '.join(paths)} (ledger sequence {mark.sequence})."):
+    for line in (*_lines(findings), f"Wrote {', '.join(paths)} (ledger sequence {head.sequence})."):
         click.echo(printable(line))
 
 
@@ -101,6 +101,3 @@ def _changed(changes: dict[str, dict[str, Any]]) -> str:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."  # noqa: PLR2004 - half a line
-
-
-__all__ = ["index"]

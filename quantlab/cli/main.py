@@ -62,7 +62,7 @@ class Lazily(click.Group):
 @click.group(
     cls=Lazily,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Each command also has a flag spelling, such as --paper-sessions-list ROOT; see docs/cli.md.",
+    epilog="Most commands also have a flag spelling, such as --paper-sessions-list ROOT; see docs/cli.md.",
     lazy={
         "run": ("quantlab.cli.run:run", "Run a strategy: a paper session with --paper, else a research run."),
         "request": ("quantlab.cli.request:request", "Run what a JSON request asks for."),

@@ -266,7 +266,7 @@ def _entry(facts: FolderFacts, home: dict[str, Any], now: datetime) -> Entry:
 
 
 def _batches(facts: Iterator[FolderFacts], outcome: Adoption) -> Iterator[list[FolderFacts]]:
-    """Yield facts by the thousand or by the size of their documents; of one id only the first in a batch."""
+    """Yield facts by the hundred or by the size of their documents; of one id only the first in a batch."""
     batch: list[FolderFacts] = []
     ids: set[str] = set()
     held = 0

@@ -30,6 +30,8 @@ class translated:  # noqa: N801 - used as a function, and for every event: a cla
     Raises:
         LedgerBusyError: other writers held the ledger for too long.
         LedgerDamagedError: the file is no sound database.
+        SessionEndedError, ConflictError: a guard refused an event.
+        LedgerAwayError: a server went away.
         LedgerError: anything else that the database could not do.
     """
 

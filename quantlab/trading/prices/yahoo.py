@@ -1,4 +1,4 @@
-"""Bars from Yahoo through the yfinance client: the one module that imports it, and the one line that asks.
+"""Bars from Yahoo through the yfinance client: the one module that asks it, in one line.
 
 yfinance is kept on a short lead: it raises instead of returning an empty frame; each of its HTTP requests
 has a timeout; it keeps no databases of cookies and time zones (they would lie in the home folder, shared by
