@@ -15,7 +15,8 @@ from root_files import facts_of
 from quantlab.events import decode, encode
 from quantlab.sessions.adoption import FolderFacts, read_folder
 from quantlab.sessions.fields import fields_of, lifecycle_of
-from quantlab.sessions.folders import UnreadableError, parse
+from quantlab.sessions.folders import parse
+from quantlab.sessions.reading import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,13 +15,12 @@ from root_files import as_ordinary_user, facts_of, unprivileged_root
 from quantlab.sessions import adoption
 from quantlab.sessions.adoption import read_folder
 from quantlab.sessions.folders import (
-    LARGEST_DOCUMENT,
-    UnreadableError,
     digest_of,
     parse,
     read_document,
     session_folders,
 )
+from quantlab.sessions.reading import LARGEST_DOCUMENT, UnreadableError
 
 if TYPE_CHECKING:
     from pathlib import Path

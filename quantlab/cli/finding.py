@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 from quantlab.errors import ConfigError
-from quantlab.exports.names import METADATA, METADATA_COPY, REPORT, SESSION_MARKERS, STATUS
-from quantlab.sessions.fields import fields_of
-from quantlab.sessions.folders import UnreadableError, read_document
+from quantlab.exports.names import SESSION_MARKERS, STATUS
+from quantlab.sessions.reading import UnreadableError, read_bytes
 from quantlab.store.location import LEDGER_FILE, Location, is_url, locate
 
 
@@ -46,17 +46,21 @@ def is_session(folder: Path) -> bool:
 
 def _id_of(folder: Path) -> str:
     """Return the id under which the folder was or would be adopted: what its files say, else its name."""
-    documents = {name: _document(folder, name) for name in (STATUS, METADATA, METADATA_COPY, REPORT)}
-    told, _problems = fields_of(documents)
-    return told["session_id"] or folder.name
+    if not is_session(folder) or _status_of(folder).get("session_id") == folder.name:
+        return folder.name
+    from quantlab.sessions.adoption import read_folder  # loads much, which most folders do without
+
+    facts = read_folder(folder, folder.parent)
+    return folder.name if facts is None else facts.session_id
 
 
-def _document(folder: Path, name: str) -> dict[str, Any]:
-    """Return the object in a file; empty where there is none that can be read (adoption names such files)."""
+def _status_of(folder: Path) -> dict[str, Any]:
+    """Return what the status file says; nothing where it can't be read (adoption names such files)."""
     try:
-        return read_document(str(folder / name), str(folder.parent)).document
-    except (FileNotFoundError, UnreadableError):
+        document = json.loads(read_bytes(str(folder / STATUS), str(folder.parent)))
+    except (FileNotFoundError, UnreadableError, ValueError, RecursionError):
         return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _parent_of(session_dir: str) -> str:

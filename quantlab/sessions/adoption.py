@@ -18,11 +18,11 @@ from quantlab.sessions.folders import (
     ARTIFACTS_FOLDER,
     DOCUMENTS,
     TABLES,
-    UnreadableError,
     artifact_names,
     look,
     read_document,
 )
+from quantlab.sessions.reading import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -22,6 +20,7 @@ from quantlab.exports.names import (
     STATUS,
     TRADES,
 )
+from quantlab.sessions.reading import UnreadableError, open_regular, read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,22 +31,8 @@ DOCUMENTS = (STATUS, METADATA, METADATA_COPY, REPORT, CONFIG, METRICS)
 """The JSON objects of a session."""
 TABLES = (TRADES, RUN_REPORT)
 ARTIFACTS_FOLDER = "artifacts"
-LARGEST_DOCUMENT = 32 * 1024 * 1024
 DEEPEST_DOCUMENT = 100
 _CHUNK = 1024 * 1024
-_OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-class UnreadableError(Exception):
-    """A file is there and can't be used; the message says why.
-
-    Attributes:
-        digest: SHA-256 of its bytes; None where they could not be read.
-    """
-
-    def __init__(self, why: str, digest: str | None = None) -> None:
-        super().__init__(why)
-        self.digest = digest
 
 
 class Seen(NamedTuple):
@@ -79,7 +64,7 @@ def read_document(file: str, root: str) -> Read:
         FileNotFoundError: there is no such file.
         UnreadableError: it is no regular file inside the root, too large, or holds no JSON object.
     """
-    data = _read(file, root)
+    data = read_bytes(file, root)
     digest = hashlib.sha256(data).hexdigest()
     try:
         return Read(parse(data), digest, len(data))
@@ -94,7 +79,7 @@ def digest_of(file: str, root: str) -> str:
         FileNotFoundError: there is no such file.
         UnreadableError: it is no regular file inside the root, or can't be read.
     """
-    handle, _size = _open(file, root)
+    handle, _size = open_regular(file, root)
     digest = hashlib.sha256()
     try:
         while chunk := os.read(handle, _CHUNK):
@@ -207,44 +192,3 @@ def _depth(document: Document) -> int:
             if isinstance(inner, (dict, list))
         ]
     return depth
-
-
-def _read(file: str, root: str) -> bytes:
-    handle, size = _open(file, root)
-    try:
-        if size > LARGEST_DOCUMENT:
-            raise UnreadableError(f"larger than {LARGEST_DOCUMENT >> 20} MiB")
-        return os.read(handle, size)
-    except OSError as error:
-        raise UnreadableError(error.strerror or str(error)) from error
-    finally:
-        os.close(handle)
-
-
-def _open(file: str, root: str) -> tuple[int, int]:
-    """Open a regular file inside the root; returns its handle and its size."""
-    try:
-        handle = os.open(file, _OPENING)
-    except FileNotFoundError:
-        raise
-    except NotADirectoryError as error:
-        raise FileNotFoundError(file) from error
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise UnreadableError(error.strerror or str(error)) from error
-        handle = _open_link(file, root)
-    state = os.fstat(handle)
-    if not stat.S_ISREG(state.st_mode):
-        os.close(handle)
-        raise UnreadableError("not a regular file")
-    return handle, state.st_size
-
-
-def _open_link(file: str, root: str) -> int:
-    target, inside = os.path.realpath(file), os.path.realpath(root)
-    if not target.startswith(f"{inside}/"):
-        raise UnreadableError("a link out of the root", None)
-    try:
-        return os.open(target, _OPENING)
-    except OSError as error:
-        raise UnreadableError(error.strerror or str(error)) from error

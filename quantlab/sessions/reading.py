@@ -1,0 +1,69 @@
+"""Read the bytes of files that anybody may have written: bounded, and never beyond the root. Loads nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+LARGEST_DOCUMENT = 32 * 1024 * 1024
+_OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class UnreadableError(Exception):
+    """A file is there and can't be used; the message says why.
+
+    Attributes:
+        digest: SHA-256 of its bytes; None where they could not be read.
+    """
+
+    def __init__(self, why: str, digest: str | None = None) -> None:
+        super().__init__(why)
+        self.digest = digest
+
+
+def read_bytes(file: str, root: str) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UnreadableError: it is no regular file inside the root, too large, or can't be read.
+    """
+    handle, size = open_regular(file, root)
+    try:
+        if size > LARGEST_DOCUMENT:
+            raise UnreadableError(f"larger than {LARGEST_DOCUMENT >> 20} MiB")
+        return os.read(handle, size)
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from error
+    finally:
+        os.close(handle)
+
+
+def open_regular(file: str, root: str) -> tuple[int, int]:
+    """Open a regular file inside the root; returns its handle and its size."""
+    try:
+        handle = os.open(file, _OPENING)
+    except FileNotFoundError:
+        raise
+    except NotADirectoryError as error:
+        raise FileNotFoundError(file) from error
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise UnreadableError(error.strerror or str(error)) from error
+        handle = _open_link(file, root)
+    state = os.fstat(handle)
+    if not stat.S_ISREG(state.st_mode):
+        os.close(handle)
+        raise UnreadableError("not a regular file")
+    return handle, state.st_size
+
+
+def _open_link(file: str, root: str) -> int:
+    target, inside = os.path.realpath(file), os.path.realpath(root)
+    if not target.startswith(f"{inside}/"):
+        raise UnreadableError("a link out of the root", None)
+    try:
+        return os.open(target, _OPENING)
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from error
