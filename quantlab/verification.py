@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from quantlab.events import ANNOTATIONS, BIRTHS, ENDS, GENESIS_HASH, TYPES
 from quantlab.ledger import COLUMNS, Head, stream
-from quantlab.store import guards, views
+from quantlab.store import guards, migrate, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -111,9 +111,10 @@ class Lifecycles:
 
 
 def check_guards(connection: sa.Connection) -> list[Fault]:
-    """Name every trigger and view that is missing, altered or not ours."""
+    """Name every trigger and view that is missing, altered or not ours, and every index that is missing."""
     expected, found = _expected_guards(connection), _found_guards(connection)
-    faults = []
+    lost = sorted(migrate.lost_indexes(connection), key=lambda index: str(index.name))
+    faults = [Fault("guards", f"the index {index.name} is missing") for index in lost]
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             faults.append(Fault("guards", f"{name} is missing"))

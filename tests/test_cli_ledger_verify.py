@@ -244,3 +244,11 @@ def test_a_kept_head_whose_signature_is_no_text_is_refused(root: str, tmp_path: 
 def test_a_url_and_another_ledger_are_one_too_many(root: str, file: Path, say: Say) -> None:
     code, _, err = say("verify", f"sqlite:///{file}", "--ledger", f"sqlite:///{file}")
     assert (code, "expected one of them" in err) == (2, True)
+
+
+def test_an_index_that_is_gone_is_found_and_made_again_by_a_rebuild(root: str, file: Path, say: Say) -> None:
+    with closing(sqlite3.connect(file)) as client, client:
+        client.execute("DROP INDEX events_one_end")
+    code, out, _ = say("verify", root)
+    assert (code, "FAULT guards: the index events_one_end is missing" in out) == (1, True)
+    assert [say("rebuild", root)[0], say("verify", root)[0]] == [0, 0]

@@ -93,7 +93,7 @@ def verify(store: Store, witnesses: Iterable[Witness] = (), progress: Progress =
     ]
     checked = [
         ("integrity", "SQLite's pages and indexes" if store.location.is_sqlite else "left to the server"),
-        ("guards", "triggers and views"),
+        ("guards", "triggers, views and indexes"),
         (
             "chain",
             f"{chain.head.sequence} events hashed as stored, up to {chain.head.sequence}:{chain.head.hash}",
@@ -125,13 +125,15 @@ def require_sound(store: Store, what: str, so: str = "Nothing was put in its pla
 
 
 def rebuild(store: Store, progress: Progress = _silent) -> int:
-    """Make guards, views and projection anew from the events, in one transaction; returns the sessions.
+    """Make guards, views, lost indexes and the projection anew, in one transaction; returns the sessions.
 
     Raises:
         LedgerDamagedError: an event says what no event can; nothing was changed.
     """
     with store.write() as connection:
         migrate.replace_guards_and_views(connection)
+        for index in migrate.lost_indexes(connection):
+            index.create(connection)
         return _projected(connection, progress)
 
 

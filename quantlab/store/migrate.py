@@ -23,7 +23,7 @@ from quantlab.store import guards, postgres, views
 from quantlab.store.location import Location, sqlite_uri
 from quantlab.store.lock import file_lock, write_lock
 from quantlab.store.revision import HEAD_REVISION
-from quantlab.store.schema import ledger_head
+from quantlab.store.schema import ledger_head, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +75,13 @@ def replace_guards_and_views(connection: sa.Connection) -> None:
         connection.exec_driver_sql(statement)
     if connection.dialect.name == "postgresql":
         postgres.pin_functions(connection)
+
+
+def lost_indexes(connection: sa.Connection) -> list[sa.Index]:
+    """Return the indexes that a ledger should have and lacks; one of them keeps sessions from ending twice."""
+    there = sa.inspect(connection).get_multi_indexes()
+    names = {index["name"] for indexes in there.values() for index in indexes}
+    return [index for table in metadata.tables.values() for index in table.indexes if index.name not in names]
 
 
 def seed_head(connection: sa.Connection) -> None:
