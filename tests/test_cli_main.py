@@ -134,3 +134,21 @@ def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, f"quantlab {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--report", "postgresql://me:s3cret@host/db"),
+        ("runs", "list", "postgresql://u@corp:s3cret@host/db"),
+        ("ledger", "import", "out.jsonl", "postgresql://me:s3cret@host/db"),
+        ("postgresql://me:s3cret@host/db",),
+    ],
+    ids=["report", "runs", "import", "command"],
+)
+def test_a_url_in_another_place_does_not_show_its_password(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert main.run(list(words)) != 0
+    said = capsys.readouterr()
+    assert ("s3cret" in said.out + said.err, "***" in said.err) == (False, True)

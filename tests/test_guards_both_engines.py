@@ -13,6 +13,7 @@ from quantlab import ledger
 from quantlab.events import Adopted
 from quantlab.sessions.recorder import Recorder
 from quantlab.store.engine import Store, open_store
+from quantlab.store.location import locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,3 +89,17 @@ def test_a_plain_client_that_keeps_the_rules_may_append(store: Store, recorder: 
     plain_client(store.location, forged())
     with store.read() as connection:
         assert ledger.read_head(connection) == ledger.Head(2, "f" * 64)
+
+
+def test_a_schema_s_other_views_and_triggers_are_left_alone(postgres_url: str) -> None:
+    location = locate(None, postgres_url)
+    for statement in (
+        "CREATE TABLE orders (id integer)",
+        "CREATE VIEW open_orders AS SELECT id FROM orders",
+        "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE TRIGGER audit BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION audit()",
+    ):
+        plain_client(location, statement)
+    open_store(location).close()
+    assert plain_client(location, "SELECT count(*) FROM open_orders") == [(0,)]
+    assert plain_client(location, "SELECT tgname FROM pg_trigger WHERE tgname = 'audit'") == [("audit",)]

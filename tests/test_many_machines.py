@@ -42,3 +42,7 @@ def test_the_page_states_the_timeouts_that_the_program_sets() -> None:
 
 def test_a_password_with_an_at_sign_is_hidden_whole() -> None:
     assert redacted("postgresql://u:a@b:c@host/db") == "postgresql://u:***@host/db"
+
+
+def test_a_password_after_a_user_name_with_an_at_sign_is_hidden() -> None:
+    assert redacted("postgresql://u@corp:s3cret@host/db") == "postgresql://u@corp:***@host/db"

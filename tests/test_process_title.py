@@ -36,6 +36,14 @@ def test_a_password_in_a_flag_is_not_in_the_process_title(flag: list[str]) -> No
     assert title.rstrip().endswith("://me:********@host/db --ticker X")
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://u@corp:s3cret@host/db", "postgresql://me@host/db?password=s3cret"]
+)
+def test_a_password_that_stands_elsewhere_is_not_there_either(url: str) -> None:
+    title, kept = shown("--ledger", url)
+    assert ("s3cret" in title, "s3cret" in kept) == (False, True)
+
+
 def test_the_program_keeps_its_arguments() -> None:
     _title, kept = shown("--ledger", "postgresql://me:secret@host/db")
     assert kept == "['--ledger', 'postgresql://me:secret@host/db']"

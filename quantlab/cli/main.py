@@ -112,8 +112,11 @@ def _report(error: Exception, arguments: list[str]) -> int:
         import traceback
 
         traceback.print_exception(error)
+    from quantlab.store.location import redacted  # a ledger's URL may stand where a path was expected
+
     message, code = _explained(error, arguments)
-    click.echo(f"ERROR: {_one_line(message)}", err=True)
+    shown = " ".join(redacted(word) for word in _one_line(message).split(" "))
+    click.echo(f"ERROR: {shown}", err=True)
     return COULD_NOT_TELL if "--exit-code" in arguments else code
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import socket
 import time
@@ -194,7 +195,7 @@ def _header(ask: Callable[..., Any], store: Store, root: Path, head: Head) -> di
     [[counted]] = ask(f"SELECT count(*) FROM paper_sessions{condition}", values)
     return {
         "generated_at": at[0] if at else None,
-        "root_dir": str(root.absolute()),
+        "root_dir": _place(root),
         "n_sessions": counted[0],
         "ledger_sequence": head.sequence,
         "ledger_hash": head.hash,
@@ -204,11 +205,15 @@ def _header(ask: Callable[..., Any], store: Store, root: Path, head: Head) -> di
 def _sessions(store: Store, root: Path) -> tuple[str, dict[str, Any]]:
     condition, values = _of_root(store, root)
     columns = ", ".join(":prefix || path" if name == "path" else f'"{name}"' for name in COLUMNS)
-    prefix = f"{root.absolute()}/"
+    prefix = f"{_place(root)}/"
     return f"SELECT {columns} FROM paper_sessions{condition} ORDER BY session_id", {
         "prefix": prefix,
         **values,
     }
+
+
+def _place(root: Path) -> str:
+    return os.path.abspath(root)  # noqa: PTH100 - links stay as they were named
 
 
 def _of_root(store: Store, root: Path) -> tuple[str, dict[str, Any]]:
@@ -216,7 +221,7 @@ def _of_root(store: Store, root: Path) -> tuple[str, dict[str, Any]]:
     file = store.location.file
     if file is not None and file.parent.resolve() == root.resolve():
         return "", {}
-    values = {"host": socket.gethostname(), "root": str(root.absolute())}
+    values = {"host": socket.gethostname(), "root": _place(root)}
     return " WHERE host = :host AND root = :root", values
 
 

@@ -174,7 +174,8 @@ def shared_home(location: Location, root: Path) -> dict[str, Any]:
     """Return the columns that tell this root's sessions in a ledger that several roots share; none in its own."""
     if location.file is not None and location.file.parent.resolve() == root.resolve():
         return {}
-    return {"root": str(root.absolute()), "host": socket.gethostname()}
+    place = os.path.abspath(root)  # noqa: PTH100 - links stay as they were named
+    return {"root": place, "host": socket.gethostname()}
 
 
 def home_of(row: Mapping[str, Any]) -> Path | None:

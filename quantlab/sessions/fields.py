@@ -42,6 +42,7 @@ LIFECYCLE = frozenset(
 """Fields whose edit outside the program blocks promotion (contract 8, `amended_outside`)."""
 LONGEST_TEXT = 65_536
 LONGEST_ID = 255
+LONGEST_WORD = 255
 _LARGEST_INTEGER = 2**31 - 1
 _KNOWN = {Status.RUNNING: False, Status.SUCCESS: True, Status.FAILED: True, Status.ABORTED: True}
 
@@ -146,6 +147,13 @@ def _identity(value: Any) -> str:
     return str(value)
 
 
+def _word(value: Any) -> str:
+    """A text that is looked for by an index, which on a server takes no long ones."""
+    if len(_text(value)) > LONGEST_WORD:
+        raise ValueError(value)
+    return str(value)
+
+
 def _time(value: Any) -> str:
     return iso(parse_iso(_text(value)))
 
@@ -179,9 +187,10 @@ _COLUMNS: dict[str, list[tuple[str, str, Callable[[Any], Any]]]] = {
         *_same(_identity, "session_id run_id"),
         *_same(
             _text,
-            "status mode command status_reason request_id error_type message git_commit python_version "
-            "python_executable config_path config_hash data_hash result_digest host process stage",
+            "mode command status_reason request_id error_type message git_commit python_version "
+            "python_executable config_path result_digest host process stage",
         ),
+        *_same(_word, "status config_hash data_hash"),
         *_same(_time, "created_at started_at updated_at finished_at"),
         *_same(_flag, "terminal"),
         *_same(_number, "duration_seconds"),

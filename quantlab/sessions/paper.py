@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class PaperSession:
             config=config.as_dict(),
             config_hash=config_hash(config),
             folder=self.session_id,
-            root=str(self.folder.parent.absolute()),
+            root=os.path.abspath(self.folder.parent),  # noqa: PTH100 - links stay
             host=host,
             pid=pid,
             process=start_mark,

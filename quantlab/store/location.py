@@ -81,7 +81,7 @@ def locate(root: Path | None, url: str | None) -> Location:
 
 def redacted(url: str) -> str:
     """Return the URL without its password, wherever it stands in it."""
-    hidden = re.sub(r"(://[^/@:]*):.*@", r"\1:***@", url)
+    hidden = re.sub(r"(:/+[^/:]*):.*@", r"\1:***@", url)
     return re.sub(r"(?i)([?&](?:password|sslpassword|passfile)=)[^&]*", r"\1***", hidden)
 
 

@@ -354,11 +354,13 @@ def _drop_postgres(connection: sa.Connection) -> None:
     names = connection.exec_driver_sql(
         "SELECT viewname FROM pg_views WHERE schemaname = current_schema()"
     ).scalars()
-    for name in names.all():
+    for name in views.POSTGRES.keys() & set(names):
         connection.exec_driver_sql(f'DROP VIEW IF EXISTS "{name}" CASCADE')
     triggers = connection.exec_driver_sql(
-        "SELECT tgname, tgrelid::regclass::text FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+        "SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
         " WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace"
     ).all()
+    # A schema may hold tables and views of others, which are none of our business.
     for name, table in triggers:
-        connection.exec_driver_sql(f'DROP TRIGGER "{name}" ON {table}')
+        if table in metadata.tables:
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}" ON "{table}"')

@@ -6,7 +6,10 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-_PASSWORD = re.compile(rb"://[^/@:\0]*:([^\0]*)@")
+_PASSWORDS = (
+    re.compile(rb"://[^/:\0]*:([^\0]*)@"),
+    re.compile(rb"(?i)[?&](?:password|sslpassword|passfile)=([^&\0]*)"),
+)
 _ARG_START = 45
 """Place of `arg_start` among the fields of /proc/self/stat that follow the command's name (proc(5), field 48)."""
 
@@ -19,7 +22,7 @@ def hide_passwords() -> None:
     """
     with suppress(OSError, ValueError, IndexError):
         arguments = Path("/proc/self/cmdline").read_bytes()
-        found = [match.span(1) for match in _PASSWORD.finditer(arguments)]
+        found = [match.span(1) for form in _PASSWORDS for match in form.finditer(arguments)]
         if found:
             _overwrite(_start_of_arguments(), found)
 
