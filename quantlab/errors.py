@@ -44,6 +44,10 @@ class LedgerAwayError(LedgerError):
     """The ledger's server can't be reached just now, or gave the transaction up; asking again may help (exit 1)."""
 
 
+class LedgerGoneError(LedgerError):
+    """The ledger's server stayed away for longer than it was asked again (exit 1)."""
+
+
 class ConflictError(LedgerError):
     """The session has moved on: another event took this place in it (exit 1)."""
 

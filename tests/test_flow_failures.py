@@ -10,8 +10,10 @@ import flow_program as program
 import pytest
 from flow_program import PAPER, SYNTHETIC, document, said, session_of
 
+from quantlab.errors import LedgerGoneError
 from quantlab.events import Recorded, Started
 from quantlab.sessions import closing
+from quantlab.sessions.recorder import Recorder
 from quantlab.store import engine
 
 if TYPE_CHECKING:
@@ -191,3 +193,22 @@ def test_a_ledger_that_cannot_be_opened_or_written_is_signalled(
         assert said(tmp_path, *signalled).code == 1
     lines = program.signals_in(tmp_path / "signals.jsonl")
     assert [line["error_type"] for line in lines] == ["LedgerDamagedError", "LedgerBusyError"]
+
+
+def test_a_server_that_stayed_away_is_not_asked_once_more_for_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Recorder.record
+    asked: list[str] = []
+
+    def record(recorder: Recorder, entry: Entry) -> tuple[Recorded, Row]:
+        asked.append(type(entry.event).__name__)
+        if len(asked) > 1:
+            raise LedgerGoneError("The server is away.")
+        return real(recorder, entry)
+
+    monkeypatch.setattr(Recorder, "record", record)
+    done = said(tmp_path, *PAPER, "--signal-file", "signals.jsonl")
+    assert (done.code, asked) == (1, ["Started", "Heartbeat"])
+    assert program.kinds_of(tmp_path) == ["started"]
+    assert program.signals_in(tmp_path / "signals.jsonl")[-1]["error_type"] == "LedgerGoneError"

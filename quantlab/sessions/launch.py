@@ -5,7 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from quantlab.errors import LedgerError, QuantlabError, SessionAbortedError, SessionEndedError
+from quantlab.errors import (
+    LedgerError,
+    LedgerGoneError,
+    QuantlabError,
+    SessionAbortedError,
+    SessionEndedError,
+)
 from quantlab.exports import index
 from quantlab.exports.names import PAPER_RESULT, REPORT
 from quantlab.exports.signals import COMPLETED, FAILED, STARTED, SignalFile
@@ -140,8 +146,8 @@ def _work(config: RunConfig, options: LaunchOptions, session: _Session) -> Succe
 
 def _ended(session: _Session, error: BaseException) -> BaseException:
     """Record how the session ended; returns what its user is told, also where recording is not possible."""
-    if isinstance(error, SessionEndedError):
-        return error
+    if isinstance(error, (SessionEndedError, LedgerGoneError)):
+        return error  # nothing is left to record, or nobody to record it
     paper = session.paper
     try:
         if isinstance(error, StopRequested):

@@ -125,14 +125,14 @@ def _prepare_file(location: Location, file: Path, *, upgrade: bool) -> None:
         )
     require_known(revision, str(file))
     if not upgrade:
-        raise _older(revision, str(file))
+        raise _older(revision, str(file), "(it backs the ledger up first)")
     _upgrade_file(location, file)
 
 
-def _older(revision: str, where: str) -> LedgerError:
+def _older(revision: str, where: str, how: str) -> LedgerError:
     return LedgerError(
         f"The ledger {where} has schema {revision}, older than this program's {HEAD_REVISION}; nothing was "
-        "changed. Run 'quantlab ledger migrate' (it backs the ledger up first)."
+        f"changed. Run 'quantlab ledger migrate' {how}."
     )
 
 
@@ -316,7 +316,9 @@ def _prepare_server(location: Location, *, create: bool, upgrade: bool) -> None:
         if revision is not None:
             require_known(revision, str(location))
             if not upgrade:
-                raise _older(revision, str(location))
+                raise _older(
+                    revision, str(location), "after a backup ('quantlab ledger export' by the older program)"
+                )
         _run_alembic(connection)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from quantlab.errors import ConfigError, LedgerAwayError, LedgerBusyError, LedgerError
+from quantlab.errors import ConfigError, LedgerAwayError, LedgerBusyError, LedgerError, LedgerGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,9 +129,9 @@ def translated(location: Location, error: exc.DBAPIError) -> LedgerError:
     return LedgerError(f"The ledger {location} refused: {cause} (SQLSTATE {state or 'none'}).")
 
 
-def gave_up(error: LedgerAwayError, patience_seconds: float) -> LedgerError:
+def gave_up(error: LedgerAwayError, patience_seconds: float) -> LedgerGoneError:
     """Say what a server that stayed away means for the session."""
-    return LedgerError(
+    return LedgerGoneError(
         f"{error} It was asked for {patience_seconds:.0f} s. A session that can't record doesn't go on: where it "
         "stands as running, close it with 'quantlab paper-sessions abort SESSION_DIR --reason TEXT' once the server "
         "is back."
