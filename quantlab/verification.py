@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from quantlab.events import ANNOTATIONS, BIRTHS, ENDS, GENESIS_HASH, TYPES
 from quantlab.ledger import COLUMNS, Head, stream
 from quantlab.store import guards, migrate, views
+from quantlab.store.schema import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -195,13 +196,15 @@ def _found_guards(connection: sa.Connection) -> dict[str, str]:
     if connection.dialect.name == "sqlite":
         query = "SELECT name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')"
         return dict(tuple(row) for row in stream(connection, query))
+    tables = ", ".join(f"'{name}'" for name in metadata.tables)
+    ours = ", ".join(f"'{name}'" for name in views.POSTGRES)
     queries = (
         "SELECT proname, prosrc FROM pg_proc WHERE proname LIKE 'quantlab%'"
         " AND pronamespace = current_schema()::regnamespace",
         "SELECT tgname, CASE tgenabled WHEN 'O' THEN 'on' WHEN 'A' THEN 'on' ELSE 'off' END"
         " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
-        " WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace",
-        "SELECT viewname, 'view' FROM pg_views WHERE schemaname = current_schema()",
+        f" WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace AND relname IN ({tables})",
+        f"SELECT viewname, 'view' FROM pg_views WHERE schemaname = current_schema() AND viewname IN ({ours})",
     )
     return {name: text for query in queries for name, text in stream(connection, query)}
 

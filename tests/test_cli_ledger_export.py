@@ -95,7 +95,10 @@ def test_a_server_s_backup_is_its_export(on_server: str, exported: Path, tmp_pat
     [
         ("DROP TRIGGER events_guard_update ON events", "events_guard_update is missing"),
         ("ALTER TABLE events DISABLE TRIGGER events_guard_update", "events_guard_update was altered"),
-        ("CREATE VIEW mine AS SELECT 1 AS one", "mine is none of ours"),
+        (
+            "CREATE TRIGGER mine BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION quantlab_events_refuse()",
+            "mine is none of ours",
+        ),
     ],
 )
 def test_a_rebuild_on_a_server_puts_right_what_a_verification_names(
@@ -107,6 +110,14 @@ def test_a_rebuild_on_a_server_puts_right_what_a_verification_names(
     code, out, _ = say("rebuild", on_server)
     assert (code, out.count("\n"), out.startswith("3 sessions projected anew in ")) == (0, 1, True)
     assert say("verify", on_server)[0] == 0
+
+
+def test_what_else_stands_in_a_server_s_schema_is_nobody_s_fault(on_server: str, say: Say) -> None:
+    place = locate(None, on_server)
+    for statement in ("CREATE TABLE mine (id integer)", "CREATE VIEW of_mine AS SELECT id FROM mine"):
+        plain_client(place, statement)
+    assert [say("verify", on_server)[0], say("rebuild", on_server)[0]] == [0, 0]
+    assert plain_client(place, "SELECT count(*) FROM of_mine") == [(0,)]
 
 
 _CHECK = re.compile(r"```python\n(.*?)```", re.DOTALL)
