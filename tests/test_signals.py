@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from flow_program import PAPER, said, signals_in
+from root_files import as_ordinary_user, unprivileged_root
 
 from quantlab.exports.signals import COMPLETED, FAILED, STARTED, SignalFile
 
@@ -90,3 +91,14 @@ def test_a_line_that_was_cut_short_does_not_swallow_the_next(tmp_path: Path) -> 
         SignalFile(tmp_path / "s", None, print).emit(event, at=AT)
     lines = (tmp_path / "s").read_text().splitlines()
     assert [json.loads(line)["event"] for line in lines[1:]] == [STARTED, COMPLETED]
+
+
+def test_a_file_that_may_only_be_appended_to_gets_its_line() -> None:
+    said: list[str] = []
+    with unprivileged_root() as root:
+        file = root / "s"
+        file.write_text("{}\n")
+        file.chmod(0o222)
+        with as_ordinary_user():
+            SignalFile(file, None, said.append).emit(STARTED, at=AT)
+        assert (said, len(file.read_text().splitlines())) == ([], 2)

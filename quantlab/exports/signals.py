@@ -78,6 +78,9 @@ def _ends_torn(path: Path) -> bool:
     """Tell whether a full disk or a kill cut the last line of a file short: the next one must not be lost with it."""
     if not path.is_file() or path.stat().st_size == 0:
         return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read() != b"\n"
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() != b"\n"
+    except OSError:  # it may be appended to and not read
+        return False

@@ -44,7 +44,7 @@ class Turns:
         """Take the turn to write."""
         try:
             if not self._goes_straight_on():
-                self._queue_up()
+                self._begin_a_slice()
         except BaseException:
             self.give_back()
             raise
@@ -55,20 +55,20 @@ class Turns:
             with suppress(OSError):
                 fcntl.flock(self._handle, fcntl.LOCK_UN)
 
-    def _goes_straight_on(self) -> bool:
-        handle = self._handle
-        return handle is not None and time.monotonic() < self._slice_ends and _taken(handle, _try)
-
-    def _queue_up(self) -> None:
-        handle = self._opened()
-        if handle is not None and _taken(handle, lambda lock: _queue_up(lock, self._folder)):
-            self._slice_ends = time.monotonic() + SLICE_SECONDS
-
     def close(self) -> None:
         """Let go of the lock's file, which is kept open in between."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    def _goes_straight_on(self) -> bool:
+        handle = self._handle
+        return handle is not None and time.monotonic() < self._slice_ends and _taken(handle, _try)
+
+    def _begin_a_slice(self) -> None:
+        handle = self._opened()
+        if handle is not None and _taken(handle, lambda lock: _queue_up(lock, self._folder)):
+            self._slice_ends = time.monotonic() + SLICE_SECONDS
 
     def _opened(self) -> int | None:
         """Return a handle on the lock's file: on the one that is there now, should somebody have deleted it."""
