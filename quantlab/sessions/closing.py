@@ -88,9 +88,9 @@ def abort(
 def _open_row(store: Store, root: Path | None, session_id: str) -> Row:
     row = _row(store, session_id)
     if row is None:
-        place = root or store.location
+        asked = root or "--ledger URL"
         raise ConfigError(
-            f"No session {session_id!r} in {place}; 'quantlab paper-sessions list {place}' names them."
+            f"No session {session_id!r} in {root or store.location}; 'quantlab paper-sessions list {asked}' names them."
         )
     if row["ended"] or row["terminal"]:
         raise SessionEndedError(
