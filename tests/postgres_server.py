@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -93,6 +93,25 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait(timeout=30)
             self._process = None
+
+    def freeze(self) -> None:
+        """Stop its processes where they are: connections stay open, and nobody answers."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let its processes go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, what: signal.Signals) -> None:
+        if self._process is None:
+            return
+        postmaster = self._process.pid
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it ended meanwhile
+                parent = int(stat.read_text().rpartition(")")[2].split()[1])
+                if parent == postmaster:
+                    os.kill(int(stat.parent.name), what)
+        os.kill(postmaster, what)
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it and start it again, on the same port with the same data."""

@@ -58,10 +58,8 @@ def launch(values: dict[str, Any]) -> Launched:
         say=progress.say,
         watch=progress.watch,
     )
-    try:
+    with progress.hearing():
         return _launch(config, options)
-    finally:
-        progress.close()
 
 
 def read_values(values: dict[str, Any]) -> tuple[RunConfig, Settings]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from quantlab.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 QUIET_SECONDS = 1.0
 EVERY_SECONDS_ON_A_TERMINAL = 0.2
@@ -46,8 +52,28 @@ class Progress:
         else:
             click.echo(line, err=True)
 
+    @contextmanager
+    def hearing(self) -> Iterator[None]:
+        """Say within what the program's parts log as warnings; the line of progress ends first."""
+        logger, handler = logging.getLogger("quantlab"), _Handler(self.say)
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            self.close()
+
     def close(self) -> None:
         """End the line that is being written over, if there is one."""
         if self._open_line:
             click.echo("", err=True)
             self._open_line = False
+
+
+class _Handler(logging.Handler):
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(f"{record.levelname}: {record.getMessage()}")

@@ -58,6 +58,10 @@ class StopGate:
         finally:
             self._deferring -= 1
 
+    def is_asked(self) -> bool:
+        """Tell whether a signal has asked the work to stop."""
+        return self._requested is not None
+
     def check(self) -> None:
         """Stop here if a signal has asked for it.
 

@@ -53,6 +53,7 @@ def launch_paper(config: RunConfig, options: LaunchOptions) -> Launched:
         except QuantlabError as error:
             signals.refused(error, at=options.clock())
             raise
+        store.asked_to_stop = gate.is_asked
         with store:
             return _see_through(config, options, _Session(store, folder, gate, options, signals))
 
@@ -146,8 +147,10 @@ def _work(config: RunConfig, options: LaunchOptions, session: _Session) -> Succe
 
 def _ended(session: _Session, error: BaseException) -> BaseException:
     """Record how the session ended; returns what its user is told, also where recording is not possible."""
-    if isinstance(error, (SessionEndedError, LedgerGoneError)):
-        return error  # nothing is left to record, or nobody to record it
+    if isinstance(error, SessionEndedError):
+        return error  # nothing is left to record
+    if isinstance(error, LedgerGoneError):
+        return LedgerGoneError(f"{error} {_left_running(session)}")
     paper = session.paper
     try:
         if isinstance(error, StopRequested):
@@ -157,17 +160,21 @@ def _ended(session: _Session, error: BaseException) -> BaseException:
     except SessionEndedError as ended:
         return ended
     except LedgerError as unrecorded:
-        return LedgerError(
-            f"{error} The end could not be recorded ({unrecorded}); session {paper.session_id} "
-            "stands as running. Once the cause is gone, close it with "
-            f"'quantlab paper-sessions abort {paper.folder} --reason TEXT'."
-        )
+        return LedgerError(f"{error} The end could not be recorded ({unrecorded}). {_left_running(session)}")
     session.refresh_exports()
     if isinstance(error, StopRequested):
         return SessionAbortedError(
             f"Session {paper.session_id} was stopped by {error.name}; it is recorded as aborted."
         )
     return error
+
+
+def _left_running(session: _Session) -> str:
+    url = " --ledger URL" if session.options.ledger else ""
+    return (
+        f"Session {session.paper.session_id} stands as running, for one that can't record doesn't go on. Once the "
+        f"cause is gone, close it with 'quantlab paper-sessions abort {session.paper.folder}{url} --reason TEXT'."
+    )
 
 
 def _remove_empty(folder: Path) -> None:

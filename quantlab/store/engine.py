@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import time
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 from quantlab.errors import LedgerAwayError
 from quantlab.store import migrate, postgres
 from quantlab.store.location import Location, sqlite_uri
+from quantlab.store.patience import Patience, Waiting
 from quantlab.store.reader import open_reader
 from quantlab.store.refusals import BUSY_TIMEOUT_SECONDS, translated
 from quantlab.store.writing import FileWriter
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PRAGMAS = (
@@ -40,11 +39,14 @@ class Store:
     Attributes:
         location: Where it is.
         patience_seconds: For how long `transact` asks again while a server is away.
+        asked_to_stop: Tells whether somebody wants the program to end; a server that is away is then left soon.
     """
 
-    def __init__(self, location: Location, engine: sa.Engine) -> None:
+    def __init__(self, location: Location, engine: sa.Engine, waiting: Waiting | None = None) -> None:
         self.location = location
         self.patience_seconds = postgres.PATIENCE_SECONDS
+        self.asked_to_stop: Callable[[], bool] = lambda: False
+        self._waiting = waiting or Waiting(location)
         self._engine = engine
         self._file = FileWriter(location, engine) if location.is_sqlite else None
 
@@ -63,21 +65,19 @@ class Store:
             return work(connection)
 
     def _transact_with_patience(self, work: Callable[[sa.Connection], T]) -> T:
-        deadline = time.monotonic() + self.patience_seconds
+        patience = Patience(self.location, self.patience_seconds, self.asked_to_stop)
         pauses = postgres.pauses()
-        warned = False
-        while True:
-            try:
-                with self._server_transaction() as connection:
-                    return work(connection)
-            except LedgerAwayError as error:
-                pause = next(pauses)
-                if time.monotonic() + pause >= deadline:
-                    raise postgres.gave_up(error, self.patience_seconds) from error
-                if not warned:
-                    logger.warning("%s Asking again for up to %.0f s.", error, self.patience_seconds)
-                    warned = True
-            time.sleep(pause)
+        with self._waiting.by(patience):
+            while True:
+                try:
+                    with self._server_transaction() as connection:
+                        return work(connection)
+                except LedgerAwayError as error:
+                    pause = next(pauses)
+                    if patience.left <= pause:
+                        raise postgres.gave_up(error, patience.waited) from error
+                    patience.tell(str(error))
+                time.sleep(pause)
 
     def write(self) -> AbstractContextManager[sa.Connection]:
         """Hold the ledger's one write transaction; commit at the end, roll back on an error.
@@ -133,7 +133,7 @@ def open_store(location: Location, *, create: bool = True, upgrade: bool = True)
         migrate.prepare(location, create=create, upgrade=upgrade)
         file = location.file
         if file is None:
-            return Store(location, _server_engine(location))
+            return _server_store(location)
         return Store(location, sqlite_engine(lambda: connect_sqlite(file), sa.QueuePool))
 
 
@@ -182,5 +182,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         driver.execute("BEGIN")
 
 
-def _server_engine(location: Location) -> sa.Engine:
-    return postgres.create_engine(location, isolation_level="READ COMMITTED", pool_pre_ping=True)
+def _server_store(location: Location) -> Store:
+    waiting = Waiting(location)
+    engine = postgres.create_engine(location, waiting, isolation_level="READ COMMITTED", pool_pre_ping=True)
+    return Store(location, engine, waiting)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from quantlab.errors import ConfigError, LedgerAwayError, LedgerBusyError, LedgerError, LedgerGoneError
+from quantlab.store.patience import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +48,13 @@ _BUSY = ("55P03", "57014")  # lock not available, statement cancelled (by its ti
 _PASSING = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
 
 
-def create_engine(location: Location, **options: Any) -> sa.Engine:
+def create_engine(location: Location, waiting: Waiting | None = None, **options: Any) -> sa.Engine:
     """Return an engine on the server that the location names.
+
+    Args:
+        location: Where the ledger is.
+        waiting: How long its connections wait for answers; by default as long as any one statement may.
+        options: SQLAlchemy's own.
 
     Raises:
         ConfigError: its URL can't be read, or psycopg is not installed.
@@ -59,7 +65,11 @@ def create_engine(location: Location, **options: Any) -> sa.Engine:
             "A PostgreSQL ledger needs psycopg, which is not installed; "
             "install it with: pip install 'quantlab[postgres]'."
         )
-    return sa.create_engine(url, connect_args=_connect_arguments(url), **options)
+    from quantlab.store.watched import watch
+
+    engine = sa.create_engine(url, connect_args=_connect_arguments(url), **options)
+    watch(engine, waiting or Waiting(location))
+    return engine
 
 
 def parsed(location: Location) -> sa.URL:
@@ -129,12 +139,10 @@ def translated(location: Location, error: exc.DBAPIError) -> LedgerError:
     return LedgerError(f"The ledger {location} refused: {cause} (SQLSTATE {state or 'none'}).")
 
 
-def gave_up(error: LedgerAwayError, patience_seconds: float) -> LedgerGoneError:
-    """Say what a server that stayed away means for the session."""
+def gave_up(error: LedgerAwayError, waited: float) -> LedgerGoneError:
+    """Say that a server stayed away for longer than it was asked."""
     return LedgerGoneError(
-        f"{error} It was asked for {patience_seconds:.0f} s. A session that can't record doesn't go on: where it "
-        "stands as running, close it with 'quantlab paper-sessions abort SESSION_DIR --reason TEXT' once the server "
-        "is back."
+        f"{error} It was asked for {waited:.0f} s; whether it recorded what was sent last is not known."
     )
 
 

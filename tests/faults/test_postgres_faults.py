@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -14,11 +15,13 @@ import pytest
 import sqlalchemy as sa
 from both_engines import beat, birth, plain_client, start_writer
 from drilled_server import own_location, own_server, running
+from flow_program import PACED, PAPER, PROGRESS, ended, ran, stage_of, started, status_of, until
 from postgres_server import PASSWORD, plain
 
 from quantlab import ledger, projections
-from quantlab.errors import LedgerError
+from quantlab.errors import LedgerAwayError, LedgerError, LedgerGoneError
 from quantlab.sessions.recorder import Recorder
+from quantlab.store import patience
 from quantlab.store.engine import Store, open_store
 from quantlab.store.location import Location
 
@@ -51,6 +54,15 @@ def store(location: Location) -> Iterator[Store]:
     with open_store(location) as opened:
         opened.patience_seconds = 20.0
         yield opened
+
+
+@pytest.fixture
+def frozen(server: PostgresServer, recorder: Recorder) -> Iterator[PostgresServer]:
+    """The server, frozen once the session was recorded."""
+    assert recorder.store.location.url
+    server.freeze()
+    yield server
+    server.thaw()
 
 
 @pytest.fixture
@@ -236,13 +248,75 @@ def test_a_server_that_stays_away_ends_in_an_error_that_says_what_to_do(
     server.stop()
     store.patience_seconds = 0.5
     began = time.monotonic()
-    with pytest.raises(LedgerError, match="paper-sessions abort") as failure:
+    with pytest.raises(LedgerError, match="not known") as failure:
         recorder.record(beat("a", 2))
     assert time.monotonic() - began < 5
     assert "It was asked for 0 s" in str(failure.value) or "It was asked for 1 s" in str(failure.value)
     shown = "".join(traceback.format_exception(failure.value))
     assert PASSWORD not in shown
     assert "p%40ss" not in shown
+
+
+def test_a_server_that_freezes_is_waited_for_with_a_word_and_goes_on(
+    frozen: PostgresServer, store: Store, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    thawing = threading.Timer(patience.WORD_SECONDS + 1.0, frozen.thaw)
+    thawing.start()
+    recorder.record(beat("a", 2))
+    thawing.join()
+    assert versions(store) == [1, 2]
+    assert [record.message.count("has not answered for 5 s") for record in caplog.records] == [1]
+
+
+def test_a_server_that_stays_frozen_is_left_when_the_patience_ends(
+    frozen: PostgresServer, store: Store, recorder: Recorder
+) -> None:
+    store.patience_seconds = 1.5
+    began = time.monotonic()
+    with pytest.raises(LedgerGoneError, match=r"no answer.*It was asked for 2 s"):
+        recorder.record(beat("a", 2))
+    assert time.monotonic() - began < 10
+    frozen.thaw()
+    assert versions(store) in ([1], [1, 2])
+
+
+def test_a_frozen_server_is_left_soon_once_somebody_asks_to_stop(
+    frozen: PostgresServer, store: Store, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "LAST_SECONDS", 0.5)
+    store.asked_to_stop = lambda: True
+    began = time.monotonic()
+    with pytest.raises(LedgerGoneError, match="no answer"):
+        recorder.record(beat("a", 2))
+    assert time.monotonic() - began < store.patience_seconds / 2
+
+
+def test_ctrl_c_is_heard_while_a_session_waits_for_a_frozen_server(
+    server: PostgresServer, location: Location, tmp_path: Path
+) -> None:
+    session = started(tmp_path, *PAPER, *PACED, QUANTLAB_LEDGER=location.url or "")
+    until(lambda: stage_of(tmp_path) == "simulating", "the session simulates")
+    server.freeze()
+    time.sleep(patience.WORD_SECONDS + 1.5)
+    session.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    done = ended(session)
+    server.thaw()
+    assert time.monotonic() - asked < 30
+    warning, error = (line for line in done.err.splitlines() if not PROGRESS.fullmatch(line))
+    assert (done.code, warning[:8], error[:6]) == (1, "WARNING:", "ERROR:")
+    (close,) = re.findall(r"quantlab (paper-sessions abort .+) --ledger URL --reason TEXT", error)
+    closed = ran(tmp_path, *close.split(), "--ledger", location.url or "", "--reason", "frozen")
+    assert (closed.code, closed.err) == (0, "")
+    assert status_of(tmp_path) == "aborted"
+
+
+def test_a_question_to_a_frozen_server_ends(
+    frozen: PostgresServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "STATEMENT_SECONDS", 1.0)
+    with pytest.raises(LedgerAwayError, match="can't be reached"):
+        versions(store)
 
 
 def test_writers_outlive_a_crash_of_the_server(

@@ -1,0 +1,93 @@
+"""How long a server is waited for, and who is told."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from quantlab.store.location import Location
+
+logger = logging.getLogger(__name__)
+
+STATEMENT_SECONDS = 330.0
+"""For any one statement: longer than the server itself lets one take."""
+WORD_SECONDS = 5.0
+"""After so long without an answer the operator is told."""
+LAST_SECONDS = 5.0
+"""What is left of the wait once somebody has asked to stop: a server that restarts is back by then."""
+
+
+class Patience:
+    """How long one piece of work waits, over however many attempts.
+
+    Args:
+        location: What is waited for.
+        seconds: For how long.
+        asked_to_stop: Tells whether somebody wants the program to end, which shortens the wait.
+    """
+
+    def __init__(
+        self, location: Location, seconds: float, asked_to_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._location = location
+        self._seconds = seconds
+        self._asked_to_stop = asked_to_stop
+        self._began = time.monotonic()
+        self._hurried = False
+        self._told = False
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the work began."""
+        return time.monotonic() - self._began
+
+    @property
+    def left(self) -> float:
+        """Seconds until the wait ends; not above zero when it is over."""
+        if not self._hurried and self._asked_to_stop():
+            self._hurried = True
+            self._seconds = min(self._seconds, self.waited + LAST_SECONDS)
+        return self._seconds - self.waited
+
+    def tell(self, what: str) -> None:
+        """Tell the operator, once, what is waited for."""
+        if not self._told:
+            self._told = True
+            logger.warning("%s Asking again for up to %.0f s.", what, self._seconds)
+
+    def hear_of_silence(self, seconds: float) -> None:
+        """Take note that a statement has been without an answer for so long.
+
+        Raises:
+            TimeoutError: the wait is over.
+        """
+        if self.left <= 0:
+            raise TimeoutError(f"no answer for {seconds:.0f} s")
+        if seconds >= WORD_SECONDS:
+            self.tell(f"The ledger {self._location} has not answered for {seconds:.0f} s.")
+
+
+class Waiting:
+    """Which patience the statements of one engine go by."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._of_work: Patience | None = None
+
+    @contextmanager
+    def by(self, patience: Patience) -> Iterator[None]:
+        """Go by this patience within."""
+        self._of_work = patience
+        try:
+            yield
+        finally:
+            self._of_work = None
+
+    def patience(self) -> Patience:
+        """Return the patience of the statement that begins now."""
+        return self._of_work or Patience(self._location, STATEMENT_SECONDS)
