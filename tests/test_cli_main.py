@@ -152,3 +152,17 @@ def test_a_url_in_another_place_does_not_show_its_password(
     assert main.run(list(words)) != 0
     said = capsys.readouterr()
     assert ("s3cret" in said.out + said.err, "***" in said.err) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "url", ["host=h password=s3cret", "postgresql://me@127.0.0.1:1/db?a=b;password=s3cret"]
+)
+@pytest.mark.parametrize("words", ["--paper --prices synthetic", "paper-sessions list", "ledger verify"])
+def test_a_url_in_the_environment_does_not_show_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QUANTLAB_LEDGER", url)
+    assert main.run(words.split()) != 0
+    said = capsys.readouterr()
+    assert ("s3cret" in said.out + said.err, "***" in said.err) == (False, True)

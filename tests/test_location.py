@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from quantlab.errors import ConfigError
-from quantlab.store.location import Location, is_url, locate, redacted, sqlite_uri
+from quantlab.store.location import Location, locate, sqlite_uri
+from quantlab.store.redaction import is_url, shown, without_secrets
 
 SERVER = "postgresql+psycopg://ann:s3cret@host:5432/quantlab"
 
@@ -60,11 +61,29 @@ def test_no_ledger_at_all_is_refused() -> None:
     ],
 )
 def test_a_password_is_never_shown(url: str) -> None:
-    assert "s3cret" not in redacted(url)
+    assert "s3cret" not in shown(url)
 
 
 def test_what_is_no_secret_is_shown() -> None:
-    assert redacted(SERVER) == "postgresql+psycopg://ann:***@host:5432/quantlab"
+    assert shown(SERVER) == "postgresql+psycopg://ann:***@host:5432/quantlab"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://ann@[::1]:5432/quantlab?sslmode=verify-full&host=/tmp",
+        "postgresql+psycopg://ann@host/db?options=-csearch_path%3Dmine",
+        "sqlite:////data/shared%20ones/ledger.db",
+        "outputs/ledger.db",
+    ],
+)
+def test_a_url_without_a_secret_is_shown_whole(url: str) -> None:
+    assert shown(url) == url
+
+
+def test_a_message_keeps_its_other_words() -> None:
+    message = f"The ledger {SERVER} can't be reached; see HINT: a=b, x@y and https://host/path?q=1."
+    assert without_secrets(message) == message.replace("s3cret", "***")
 
 
 def test_a_location_shows_no_password() -> None:
@@ -78,7 +97,17 @@ def test_a_refused_url_s_password_is_not_in_the_message() -> None:
     assert "s3cret" not in str(refusal.value)
 
 
-@pytest.mark.parametrize(("text", "answer"), [(SERVER, True), ("outputs/paper_sessions", False)])
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (SERVER, True),
+        ("postgresql:/me@host", True),
+        ("host=h password=x", True),
+        ("outputs/paper_sessions", False),
+        ("C:\\runs@home", False),
+        ("20:15/root", False),
+    ],
+)
 def test_a_url_is_told_from_a_path(text: str, answer: bool) -> None:
     assert is_url(text) is answer
 

@@ -37,11 +37,27 @@ def test_a_password_in_a_flag_is_not_in_the_process_title(flag: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://u@corp:s3cret@host/db", "postgresql://me@host/db?password=s3cret"]
+    "url",
+    [
+        "postgresql://u@corp:s3cret@host/db",
+        "postgresql://me@host/db?password=s3cret",
+        "postgresql://me@host/db?passwd=s3cret",
+        "postgresql://me@host/db?a=b;password=s3cret",
+        "host=host user=me password=s3cret",
+        "postgresql://me:new\ns3cret@host/db",
+        "me:s3cret@host/db",
+    ],
 )
 def test_a_password_that_stands_elsewhere_is_not_there_either(url: str) -> None:
     title, kept = shown("--ledger", url)
     assert ("s3cret" in title, "s3cret" in kept) == (False, True)
+
+
+def test_a_password_in_a_json_request_is_not_there_and_the_rest_of_it_is() -> None:
+    request = '{"params": {"ledger": "postgresql://me:s3cret@host/db", "ticker": "X"}}'
+    title, kept = shown("--json-request", request)
+    assert title.rstrip().endswith(request.replace("s3cret", "******"))
+    assert "s3cret" in kept
 
 
 def test_the_program_keeps_its_arguments() -> None:

@@ -9,7 +9,7 @@ def entry() -> None:
 
     from quantlab.cli.main import run
 
-    if any("://" in argument for argument in sys.argv):
+    if any(":" in argument or "=" in argument for argument in sys.argv):
         from quantlab.store.process_title import hide_passwords
 
         hide_passwords()

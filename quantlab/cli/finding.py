@@ -10,7 +10,8 @@ from typing import Any
 from quantlab.errors import ConfigError
 from quantlab.exports.names import SESSION_MARKERS, STATUS
 from quantlab.sessions.reading import UnreadableError, read_bytes
-from quantlab.store.location import LEDGER_FILE, Location, is_url, locate
+from quantlab.store.location import LEDGER_FILE, Location, locate
+from quantlab.store.redaction import is_url
 
 
 def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:

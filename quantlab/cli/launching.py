@@ -15,6 +15,7 @@ from quantlab.config import RunConfig, field_message, validated
 from quantlab.errors import ConfigError
 from quantlab.exports.names import REPORT, RUN_REPORT
 from quantlab.research.launch import LaunchOptions
+from quantlab.store.location import require_path
 
 if TYPE_CHECKING:
     from quantlab.research.launch import Launched
@@ -82,6 +83,8 @@ def read_values(values: dict[str, Any]) -> tuple[RunConfig, Settings]:
     except msgspec.ValidationError as error:
         raise ConfigError(f"{field_message(error, values)}.") from error
     _require_usable_text(values)
+    for name in ("outdir", "signal_file"):
+        require_path(name, getattr(settings, name) or "")
     return config, settings
 
 

@@ -112,11 +112,11 @@ def _report(error: Exception, arguments: list[str]) -> int:
         import traceback
 
         traceback.print_exception(error)
-    from quantlab.store.location import redacted  # a ledger's URL may stand where a path was expected
+    from quantlab.store.redaction import one_line, without_secrets
 
     message, code = _explained(error, arguments)
-    shown = " ".join(redacted(word) for word in _one_line(message).split(" "))
-    click.echo(f"ERROR: {shown}", err=True)
+    given = (*arguments, os.environ.get("QUANTLAB_LEDGER", ""))  # one may stand where a path was expected
+    click.echo(f"ERROR: {without_secrets(one_line(message), given)}", err=True)
     return COULD_NOT_TELL if "--exit-code" in arguments else code
 
 
@@ -160,7 +160,3 @@ def _nearest(name: str, context: click.Context | None, arguments: list[str]) -> 
         known += flags_of_commands()
     near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _one_line(message: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in message)

@@ -52,7 +52,7 @@ def show_run(run_dir: str, form: str) -> None:
     from quantlab.exports.names import METADATA_COPY
     from quantlab.research.runs_index import read_run
 
-    folder = Path(run_dir)
+    folder = _folder(run_dir)
     if not (folder / METADATA_COPY).is_file():
         raise ConfigError(f"No run at {run_dir}; 'quantlab runs list {folder.parent}' names them.")
     run, unreadable = read_run(folder)
@@ -96,12 +96,19 @@ def _print(run: Run, form: str) -> None:
 def _read_root(root: str) -> list[Run]:
     from quantlab.research.runs_index import read_runs
 
-    folder = Path(root)
+    folder = _folder(root)
     if not folder.is_dir():
         raise ConfigError(f"{root} is no folder of runs; expected one such as outputs/runs.")
     found, unreadable = read_runs(folder)
     _warn(unreadable)
     return found
+
+
+def _folder(text: str) -> Path:
+    from quantlab.store.location import require_path
+
+    require_path("ROOT", text)
+    return Path(text)
 
 
 def _warn(unreadable: list[str]) -> None:

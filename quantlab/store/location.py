@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from quantlab.errors import ConfigError
+from quantlab.store.redaction import is_url, shown
 
 LEDGER_FILE = "ledger.db"
 IN_MEMORY = "sqlite://"
@@ -48,15 +49,10 @@ class Location:
         return "" if folder is None else os.path.abspath(folder)  # noqa: PTH100 - keeps links
 
     def __str__(self) -> str:
-        return str(self.file) if self.file is not None else redacted(self.url or "")
+        return str(self.file) if self.file is not None else shown(self.url or "")
 
     def __repr__(self) -> str:
         return f"Location({self})"
-
-
-def is_url(text: str) -> bool:
-    """Tell a ledger's URL from a folder's path."""
-    return "://" in text
 
 
 def locate(root: Path | None, url: str | None) -> Location:
@@ -71,7 +67,7 @@ def locate(root: Path | None, url: str | None) -> Location:
         return Location(root=root, file=root / LEDGER_FILE)
     if not URL_PATTERN.match(url):
         raise ConfigError(
-            f"The ledger URL {redacted(url)!r} is of no known kind; expected sqlite:///FILE or "
+            f"The ledger URL {shown(url)!r} is of no known kind; expected sqlite:///FILE or "
             "postgresql+psycopg://USER@HOST/DATABASE."
         )
     if url.startswith("sqlite"):
@@ -79,10 +75,16 @@ def locate(root: Path | None, url: str | None) -> Location:
     return Location(root=root, file=None, url=_with_driver(url))
 
 
-def redacted(url: str) -> str:
-    """Return the URL without its password, wherever it stands in it."""
-    hidden = re.sub(r"(:/+[^/:]*):.*@", r"\1:***@", url)
-    return re.sub(r"(?i)([?&](?:password|sslpassword|passfile)=)[^&]*", r"\1***", hidden)
+def require_path(what: str, value: str) -> None:
+    """Refuse a ledger's URL where a path belongs: a folder of that name would show its password.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if is_url(value):
+        raise ConfigError(
+            f"{what}: {shown(value)} is a URL; expected a path. A ledger's URL goes into --ledger or QUANTLAB_LEDGER."
+        )
 
 
 def sqlite_uri(file: Path, mode: str) -> str:
@@ -94,7 +96,7 @@ def _sqlite_file(url: str) -> Path:
     name = unquote(url.split("://", 1)[1].split("?", 1)[0])
     if not name.startswith("/") or not name[1:]:
         raise ConfigError(
-            f"The ledger URL {redacted(url)!r} names no file; expected sqlite:///FILE, such as sqlite:///ledger.db."
+            f"The ledger URL {shown(url)!r} names no file; expected sqlite:///FILE, such as sqlite:///ledger.db."
         )
     return Path(name[1:])
 

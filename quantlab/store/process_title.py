@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-_PASSWORDS = (
-    re.compile(rb"://[^/:\0]*:([^\0]*)@"),
-    re.compile(rb"(?i)[?&](?:password|sslpassword|passfile)=([^&\0]*)"),
-)
+from quantlab.store.redaction import secret_spans, spans_in_word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FLAG = "--ledger"
 _ARG_START = 45
 """Place of `arg_start` among the fields of /proc/self/stat that follow the command's name (proc(5), field 48)."""
 
 
 def hide_passwords() -> None:
-    """Overwrite the passwords of URLs in this process's arguments with asterisks, as far as the system allows.
+    """Overwrite the secrets of ledgers' URLs in this process's arguments with asterisks, as far as the system allows.
 
     Only Linux shows where the arguments lie; elsewhere nothing happens. Other users may have looked in the moment
     before, so a password belongs into `QUANTLAB_LEDGER` or a password file.
     """
     with suppress(OSError, ValueError, IndexError):
         arguments = Path("/proc/self/cmdline").read_bytes()
-        found = [match.span(1) for form in _PASSWORDS for match in form.finditer(arguments)]
+        found = list(_secrets_in(arguments.decode("latin-1").split("\0")))  # a character is a byte
         if found:
             _overwrite(_start_of_arguments(), found)
+
+
+def _secrets_in(arguments: list[str]) -> Iterator[tuple[int, int]]:
+    place = len(arguments[0]) + 1
+    for before, argument in pairwise(arguments):
+        flag = len(_FLAG) + 1 if argument.startswith(f"{_FLAG}=") else 0
+        value = argument[flag:]
+        spans = secret_spans(value) if flag or before == _FLAG else spans_in_word(value)
+        yield from ((place + flag + begin, place + flag + end) for begin, end in spans)
+        place += len(argument) + 1
 
 
 def _start_of_arguments() -> int:

@@ -15,7 +15,7 @@ from quantlab.errors import (
     SessionEndedError,
 )
 from quantlab.store import guards, postgres
-from quantlab.store.location import redacted
+from quantlab.store.redaction import without_secrets
 
 if TYPE_CHECKING:
     from quantlab.store.location import Location
@@ -48,7 +48,7 @@ class translated:  # noqa: N801 - used as a function, and for every event: a cla
 
 def _ours(location: Location, error: exc.DBAPIError | sqlite3.Error) -> LedgerError:
     cause = str(getattr(error, "orig", None) or error).strip()
-    cause = redacted(cause.splitlines()[0]) if cause else type(error).__name__
+    cause = without_secrets(cause.splitlines()[0]) if cause else type(error).__name__
     if cause.startswith(guards.PREFIX):
         refused = SessionEndedError if cause == guards.ENDED else ConflictError
         why = cause.removeprefix(guards.PREFIX)

@@ -40,6 +40,38 @@ SECRET_URLS = (
     f"postgresql://user:{SECRET}@host:notaport/none",
     f"postgresql://user:pa:ss@{SECRET}@127.0.0.1:1/none",
     f"sqlite://user:{SECRET}@host/x",
+    f"host=127.0.0.1 port=1 user=u password={SECRET}",
+    f"password='a {SECRET}' host=127.0.0.1",
+    f"postgresql://u@127.0.0.1:1/none?connect_timeout=1;password={SECRET}",
+    f"postgresql://u@127.0.0.1:1/none?passwd={SECRET}",
+    f"postgresql://u@127.0.0.1:1/none?pass%77ord={SECRET}",
+    f"postgresql://127.0.0.1:1/none?options=-c%20password={SECRET}",
+    f"postgresql://127.0.0.1:1/none#password={SECRET}",
+    f"postgresql://u:new\n{SECRET}@127.0.0.1:1/none",
+    f"postgresql://u:with blanks {SECRET}@127.0.0.1:1/none",
+    f"postgresql://u:'{SECRET}'@127.0.0.1:1/none",
+    f"postgresql://u;{SECRET}@127.0.0.1:1/none",
+    f"postgresql://u:5432/{SECRET}@127.0.0.1:1/none",
+    f"postgresql://u:{SECRET}",
+    f"postgresql:/u:{SECRET}@127.0.0.1:1/none",
+    f"postgresql:u:{SECRET}@127.0.0.1:1/none",
+    f"POSTGRES://u:{SECRET}@host/none",
+    f"jdbc:postgresql://host/none?user=u&password={SECRET}",
+    f"u:{SECRET}@127.0.0.1:1/none",
+)
+ELSEWHERE = (
+    ["run", "--outdir", "URL"],
+    ["run", "--prices", "synthetic", "--signal-file", "URL"],
+    ["run", "--prices", "URL"],
+    ["run", "--ticker", "URL"],
+    ["--report", "URL"],
+    ["runs", "list", "URL"],
+    ["runs", "show", "URL"],
+    ["paper-sessions", "index", "URL"],
+    ["paper-sessions", "abort", "URL", "--reason", "x"],
+    ["ledger", "import", "URL"],
+    ["ledger", "head", "URL"],
+    ["URL"],
 )
 
 
@@ -58,6 +90,17 @@ def test_a_password_in_a_ledger_s_url_is_never_printed_or_stored(
     assert done.code in (1, 2)
     assert SECRET not in done.out + done.err
     _assert_nowhere(tmp_path)
+
+
+@pytest.mark.parametrize("words", ELSEWHERE, ids=lambda words: "-".join(words).strip("-"))
+def test_a_ledger_s_url_in_a_wrong_place_is_refused_without_its_password(
+    server: Server, tmp_path: Path, words: list[str]
+) -> None:
+    for url in SECRET_URLS[::3]:
+        done = server.run(*(url if word == "URL" else word for word in words), cwd=tmp_path)
+        assert_done_tame(done)
+        assert (done.code in (1, 2, 3), SECRET in done.out + done.err) == (True, False), (url, done.err)
+    assert [path for path in tmp_path.rglob("*") if SECRET in str(path)] == []
 
 
 def test_a_password_in_a_url_of_a_sqlite_ledger_is_not_stored_either(server: Server, tmp_path: Path) -> None:
