@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,9 @@ from both_engines import plain_client
 from ledger_commands import Say, filled_root
 from ledger_history import CHECKOUT
 
+from quantlab.store import views
 from quantlab.store.location import locate
+from quantlab.store.reader import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +114,21 @@ def test_a_rebuild_on_a_server_puts_right_what_a_verification_names(
     code, out, _ = say("rebuild", on_server)
     assert (code, out.count("\n"), out.startswith("3 sessions projected anew in ")) == (0, 1, True)
     assert say("verify", on_server)[0] == 0
+
+
+def test_a_rebuild_on_a_server_waits_for_a_reader_and_lets_it_read_on(on_server: str, say: Say) -> None:
+    with open_reader(locate(None, on_server)) as reader, ThreadPoolExecutor() as pool:
+        held = reader.rows("SELECT session_id FROM paper_sessions ORDER BY session_id")
+        rebuilding = pool.submit(say, "rebuild", on_server)
+        time.sleep(
+            1.0
+        )  # the rebuild waits for what the reader has locked, and holds nothing that it asks for next
+        for view in views.POSTGRES:
+            reader.rows(f"SELECT 1 FROM {view}")
+        assert [reader.rows("SELECT session_id FROM events ORDER BY 1") != [], len(held)] == [True, 3]
+        assert not rebuilding.done()
+        reader.close()
+        assert rebuilding.result(timeout=60)[0] == 0
 
 
 def test_what_else_stands_in_a_server_s_schema_is_nobody_s_fault(on_server: str, say: Say) -> None:

@@ -83,8 +83,8 @@ def read_values(values: dict[str, Any]) -> tuple[RunConfig, Settings]:
     except msgspec.ValidationError as error:
         raise ConfigError(f"{field_message(error, values)}.") from error
     _require_usable_text(values)
-    for name in ("outdir", "signal_file"):
-        require_path(name, getattr(settings, name) or "")
+    for name in ("outdir", "signal_file", "prices"):
+        require_path(name, values.get(name) or "")
     return config, settings
 
 

@@ -125,15 +125,16 @@ def require_sound(store: Store, what: str, so: str = "Nothing was put in its pla
 
 
 def rebuild(store: Store, progress: Progress = _silent) -> int:
-    """Make guards, views, lost indexes and the projection anew, in one transaction; returns the sessions.
+    """Make guards, views and lost indexes anew, and then the projection; returns the sessions.
+
+    These are two transactions: on a server the first one keeps readers out, and so has to be short.
 
     Raises:
-        LedgerDamagedError: an event says what no event can; nothing was changed.
+        LedgerDamagedError: an event says what no event can; the projection stays as it was.
     """
     with store.write() as connection:
-        migrate.replace_guards_and_views(connection)
-        for index in migrate.lost_indexes(connection):
-            index.create(connection)
+        migrate.renew_guards(connection)
+    with store.write() as connection:
         return _projected(connection, progress)
 
 
@@ -142,7 +143,7 @@ def _projected(connection: sa.Connection, progress: Progress = _silent) -> int:
         return projections.rebuild(connection, progress)
     except UNFOLDABLE as error:
         raise LedgerDamagedError(
-            f"An event can't be folded ({type(error).__name__}: {error}); nothing was changed. "
+            f"An event can't be folded ({type(error).__name__}: {error}); no session was changed. "
             "'quantlab ledger verify' names the first event that does not hold."
         ) from error
 

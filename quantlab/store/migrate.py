@@ -77,6 +77,20 @@ def replace_guards_and_views(connection: sa.Connection) -> None:
         postgres.pin_functions(connection)
 
 
+def renew_guards(connection: sa.Connection) -> None:
+    """Make triggers, views and lost indexes anew in a ledger that others may be reading."""
+    if connection.dialect.name == "sqlite":
+        _renew(connection)
+    else:
+        postgres.lock_in_short_tries(connection, lambda: _renew(connection))
+
+
+def _renew(connection: sa.Connection) -> None:
+    replace_guards_and_views(connection)
+    for index in lost_indexes(connection):
+        index.create(connection)
+
+
 def lost_indexes(connection: sa.Connection) -> list[sa.Index]:
     """Return the indexes that a ledger should have and lacks; one of them keeps sessions from ending twice."""
     there = sa.inspect(connection).get_multi_indexes()

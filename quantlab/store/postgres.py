@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from quantlab.errors import ConfigError, LedgerAwayError, LedgerBusyError, Ledge
 from quantlab.store.patience import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from quantlab.store.location import Location
 
@@ -44,7 +45,10 @@ _AWAY = (
     "57P",  # the server shuts down, crashed, or starts
     "25P03",  # idle in transaction for too long
 )
-_BUSY = ("55P03", "57014")  # lock not available, statement cancelled (by its timeout)
+_LOCKED = "55P03"  # lock not available
+_BUSY = (_LOCKED, "57014")  # the other: statement cancelled (by its timeout)
+_SHORT_TRY = "300ms"
+"""Below the second after which a server looks for deadlocks (its `deadlock_timeout`)."""
 _PASSING = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
 
 
@@ -109,6 +113,30 @@ def pin_functions(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"ALTER FUNCTION {function} SET search_path = {schema}, pg_temp")
 
 
+def lock_in_short_tries(connection: sa.Connection, work: Callable[[], None]) -> None:
+    """Do work that locks whole tables and views, which others may be reading one after the other.
+
+    Two that hold what the other waits for are a deadlock, and the server may end either. So this side never waits for
+    as long as the server takes to look for one: it lets go of all that it has locked, and tries again.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the locks could not be had for a long time; anything that the work raises.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    waits = pauses()
+    while True:
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SHORT_TRY}'")
+                work()
+                connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+            return  # noqa: TRY300 - the end of what may fail
+        except exc.DBAPIError as error:
+            if _sqlstate(error) != _LOCKED or time.monotonic() >= deadline:
+                raise
+        time.sleep(next(waits))
+
+
 def pauses() -> Iterator[float]:
     """Yield the seconds to wait between attempts: doubling to two, each drawn at random below that."""
     ceiling = 0.05
@@ -120,7 +148,7 @@ def pauses() -> Iterator[float]:
 def translated(location: Location, error: exc.DBAPIError) -> LedgerError:
     """Turn a server's error into ours, by its SQLSTATE where it has one."""
     original: Any = error.orig
-    state: str = getattr(original, "sqlstate", None) or ""
+    state = _sqlstate(error)
     cause = _first_line(original)
     if state.startswith(_BUSY):
         return LedgerBusyError(
@@ -151,6 +179,10 @@ def _may_pass(original: Any) -> bool:
     text = str(original)
     passing = "FATAL" not in text or any(phrase in text for phrase in _PASSING)
     return type(original).__name__ in ("OperationalError", "ConnectionTimeout") and passing
+
+
+def _sqlstate(error: exc.DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
 
 
 def _first_line(original: object) -> str:
