@@ -12,8 +12,16 @@ import flow_program as program
 import pytest
 from flow_program import PAPER, STAGES, SYNTHETIC, UTC_TIME, document, said, session_of
 
+from quantlab.exports.artifacts import documents
+from quantlab.ledger import read_session
+from quantlab.store.engine import open_store
+from quantlab.store.location import locate
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from quantlab.events import Recorded
 
 PROMISED = (
     "session_metadata.json", "metadata.json", "session_status.json", "config.json", "metrics.json",
@@ -168,6 +176,25 @@ def test_there_is_a_heartbeat_at_each_stage(folder: Path) -> None:
     assert [stage for stage in stages if stage != "simulating"] == [
         one for one in STAGES if one != "simulating"
     ]
+
+
+def test_a_session_of_many_heartbeats_makes_its_files_from_the_few_events_that_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def counted(recorded: Sequence[Recorded]) -> dict[str, bytes]:
+        seen.append(len(recorded))
+        return documents(recorded)
+
+    monkeypatch.setattr("quantlab.exports.artifacts.documents", counted)
+    assert said(tmp_path, *PAPER, "--pace", "0.0001", "--heartbeat-seconds", "0.000001").code == 0
+    session = session_of(tmp_path)
+    with open_store(locate(session.parent, None)) as store, store.read() as connection:
+        recorded = read_session(connection, session.name)
+    assert (len(recorded) > 100, max(seen) < 10) == (True, True)
+    made = documents(recorded)
+    assert {name: (session / name).read_bytes() for name in made} == made
 
 
 def test_the_index_shows_the_session(folder: Path, session: Path) -> None:

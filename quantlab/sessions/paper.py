@@ -16,6 +16,7 @@ from quantlab.exports import artifacts, bundle
 from quantlab.exports.environment import environment
 from quantlab.exports.report import ReportHeader
 from quantlab.ledger import Entry
+from quantlab.lifecycle import superseded
 from quantlab.sessions import process
 from quantlab.trading.strategy import STRATEGY_NAME
 
@@ -38,6 +39,7 @@ class PaperSession:
         heartbeat_seconds: Least time between two heartbeats while bars go by.
         warn: Told about files that could not be written; the ledger has the fact all the same.
         watch: Told stage, bars done and bars expected, whenever they change.
+        recorded: The session's events so far that still tell something: of a run of heartbeats only the last.
     """
 
     recorder: Recorder
@@ -125,14 +127,21 @@ class PaperSession:
         with self.gate.deferred():
             entry = Entry(
                 session_id=self.session_id,
-                session_version=len(self.recorded) + 1,
+                session_version=self.recorded[-1].session_version + 1 if self.recorded else 1,
                 event=event,
                 occurred_at=self.clock(),
             )
             recorded, _row = self.recorder.record(entry)
-            self.recorded.append(recorded)
+            self._keep(recorded)
             self._last_beat = time.monotonic()
             return self._write_documents()
+
+    def _keep(self, recorded: Recorded) -> None:
+        """Keep an event in mind, and no longer those that it supersedes: a session may go on for weeks."""
+        last = self.recorded[-1] if self.recorded else None
+        if last is not None and superseded(last.type, last.payload, recorded.type):
+            self.recorded.pop()
+        self.recorded.append(recorded)
 
     def _note_files(self) -> None:
         """Take the session off the list of those to be healed; left on it, it is healed for nothing."""
