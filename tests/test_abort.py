@@ -193,6 +193,18 @@ def test_a_session_that_moves_on_meanwhile_is_not_closed(
         close(sessions)
 
 
+def test_an_adopted_session_that_runs_and_is_terminal_is_told_how_to_put_that_right(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "session_status.json").write_text(
+        '{"session_id": "one", "status": "running", "terminal": true}'
+    )
+    done = run_cli("paper-sessions", "abort", "one", "--reason", "gone", cwd=tmp_path)
+    assert (done.returncode, "session_status.json and run 'quantlab paper-sessions index" in done.stderr) == (
+        1,
+        True,
+    )
+
+
 def test_a_session_that_ends_meanwhile_is_said_to_have_ended(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

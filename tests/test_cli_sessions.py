@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,6 +79,14 @@ def test_duplicates_as_csv_have_their_columns_last(root: Path, capsys: pytest.Ca
 
 def test_an_empty_root_says_how_to_start(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Start one: quantlab run" in Said(capsys, "--paper-sessions-list", empty).out
+
+
+def test_a_filter_that_nothing_passes_says_what_there_is(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Said(capsys, "paper-sessions", "list", root, "--status", "succes").out.splitlines()
+    assert lines[1].startswith("None is as asked for; it has ")
+    assert re.search(r"\d+ success", lines[1])
 
 
 def test_an_empty_root_as_csv_is_the_header(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:

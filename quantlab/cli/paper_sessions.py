@@ -20,6 +20,7 @@ from quantlab.cli.asking import (
 from quantlab.cli.main import Lazily
 from quantlab.errors import ConfigError
 from quantlab.store.vocabulary import STALE_MINUTES
+from quantlab.text import printable
 
 _HERE = "quantlab.cli.paper_sessions"
 
@@ -58,12 +59,22 @@ def list_sessions(root: str | None, ledger: str | None, since: str | None, form:
     """List the sessions of ROOT (a folder or a ledger URL), newest first."""
     from quantlab.cli import sessions_table
     from quantlab.queries.listing import sessions
+    from quantlab.queries.rows import status_counts
 
     location = find(root, ledger)
     with asking(location) as (reader, now):
         rows = sessions(reader, since=_stored_time(since), **filters)
         click.echo(sessions_table.FORMATS[form](rows, location, now))
+        if form == "table" and not rows:
+            click.echo(_why_none(status_counts(reader)))
         name_troubles(reader)
+
+
+def _why_none(counts: dict[str, int]) -> str:
+    if not counts:
+        return "Start one: quantlab run --ticker ETH-USD --prices synthetic --paper"
+    held = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    return printable(f"None is as asked for; it has {held}.")
 
 
 @click.command()

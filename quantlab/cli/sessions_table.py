@@ -23,10 +23,7 @@ _AGREEMENT = {None: "?", True: "yes", False: "NO"}
 def as_table(rows: list[Row], location: Location, now: datetime) -> str:
     """Return the table for people; the time is that of the session's last event."""
     if not rows:
-        return (
-            f"No sessions to show in {root_dir(location)}. "
-            "Start one: quantlab run --ticker ETH-USD --prices synthetic --paper"
-        )
+        return f"No sessions to show in {root_dir(location)}."
     twins = "duplicates" in rows[0]
     table = output.Table(
         ["session_id", "status", *(["agree"] if twins else []), "ticker", "last event (UTC)", "age"]

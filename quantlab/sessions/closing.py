@@ -13,6 +13,7 @@ from quantlab.errors import ConfigError, ConflictError, QuantlabError, SessionEn
 from quantlab.events import OPERATOR, Aborted
 from quantlab.exports import index
 from quantlab.ledger import Entry
+from quantlab.lifecycle import Status
 from quantlab.sessions.adoption import home_of
 from quantlab.sessions.healing import heal
 from quantlab.sessions.process import is_alive
@@ -91,6 +92,11 @@ def _open_row(store: Store, root: Path | None, session_id: str) -> Row:
         asked = root or "--ledger URL"
         raise ConfigError(
             f"No session {session_id!r} in {root or store.location}; 'quantlab paper-sessions list {asked}' names them."
+        )
+    if row["status"] == Status.RUNNING.value and row["terminal"]:
+        raise SessionEndedError(
+            f"Session {session_id} came with files that call it running and terminal at once, so no end can follow. "
+            "Write its true status into its session_status.json and run 'quantlab paper-sessions index ROOT'."
         )
     if row["ended"] or row["terminal"]:
         raise SessionEndedError(
