@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from legacy_root import break_folders, legacy_id, make_legacy_root, make_legacy_session
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pytest
 
 
-def adopted(sessions: Sessions, *names: str) -> Adoption:
+def adopted(sessions: Sessions, *names: str, now: datetime = NOW) -> Adoption:
     names = names or tuple(session_folders(sessions.root))
-    return adopt(Recorder(sessions.store), sessions.root, names, home={}, now=NOW, say=quiet)
+    return adopt(Recorder(sessions.store), sessions.root, names, home={}, now=now, say=quiet)
 
 
 def test_adopted_sessions_stand_in_the_ledger_as_their_files_say(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_session_is_adopted_once(tmp_path: Path) -> None:
     with Sessions(tmp_path) as sessions:
         (session_id,) = make_legacy_root(tmp_path, 1)
         adopted(sessions)
-        again = adopted(sessions)
+        again = adopted(sessions, now=NOW + timedelta(seconds=1))
     assert (again.adopted, [tuple(one) for one in again.copies]) == ([], [(session_id, session_id)])
 
 

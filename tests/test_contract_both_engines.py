@@ -199,7 +199,7 @@ def test_a_batch_for_an_ended_session_says_so(recorder: Recorder) -> None:
 
 
 def test_adopted_sessions_that_are_known_stay_as_they_are(store: Store, recorder: Recorder) -> None:
-    recorder.record(birth("a"))
+    recorder.record(birth("a", folder="elsewhere"))
     adopted = Adopted(
         folder="b", terminal=True, fields={"status": "success"}, documents={}, digests={}, unreadable=[]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -86,7 +87,8 @@ class Recorder:
         """Append the first events of many sessions in one transaction (adoption).
 
         Returns:
-            The sessions that were recorded; those that the ledger knew already are left as they are.
+            The sessions that were recorded, by an attempt whose answer was lost too; those that the ledger knew
+            already are left as they are.
         """
         return self.store.transact(lambda connection: _append_births(connection, entries))
 
@@ -94,7 +96,8 @@ class Recorder:
         """Append annotations of many sessions in one transaction; a session's own in the order of their versions.
 
         Returns:
-            The entries that were recorded; those whose session has moved on since they were made are left out.
+            The entries that were recorded, by an attempt whose answer was lost too; those whose session has moved on
+            since they were made are left out.
         """
         self._last = None
         return self.store.transact(lambda connection: _append_annotations(connection, entries))
@@ -151,17 +154,33 @@ def _append_births(connection: sa.Connection, entries: Sequence[Entry]) -> list[
         recorded = ledger.append(connection, new)
         born = [(one, entry.event) for one, entry in zip(recorded, new, strict=True)]
         projections.project_births(connection, born)
-    return [entry.session_id for entry in new]
+    return [
+        entry.session_id for entry in entries if entry.session_id not in known or _is_there(connection, entry)
+    ]
 
 
 def _append_annotations(connection: sa.Connection, entries: Sequence[Entry]) -> list[Entry]:
     rows: dict[str, Row | None] = {}
-    taken = [entry for entry in entries if _is_next(connection, rows, entry)]
+    are_next = [_is_next(connection, rows, entry) for entry in entries]
+    taken = list(compress(entries, are_next))
     if taken:
         for recorded in ledger.append(connection, taken):
             row = projections.read_row(connection, recorded.session_id)
             projections.project(connection, row, recorded)
-    return taken
+    return [
+        entry
+        for entry, is_next in zip(entries, are_next, strict=True)
+        if is_next or _is_there(connection, entry)
+    ]
+
+
+def _is_there(connection: sa.Connection, entry: Entry) -> bool:
+    """Tell whether this very entry holds its place: an attempt before this one recorded it, and its answer was lost."""
+    try:
+        ledger.already_recorded(connection, entry)
+    except ConflictError:
+        return False
+    return True
 
 
 def _again(connection: sa.Connection, row: Row, entry: Entry) -> Recorded:

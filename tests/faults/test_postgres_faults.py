@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from both_engines import beat, birth, plain_client, start_writer
+from both_engines import beat, birth, entry, plain_client, start_writer
 from drilled_server import own_location, own_server, running
 from flow_program import PACED, PAPER, PROGRESS, ended, ran, stage_of, started, status_of, until
 from postgres_server import PASSWORD, plain
 
 from quantlab import ledger, projections
 from quantlab.errors import LedgerAwayError, LedgerError, LedgerGoneError
+from quantlab.events import Found, Vanished
 from quantlab.sessions.recorder import Recorder
 from quantlab.store import patience
 from quantlab.store.engine import Store, open_store
@@ -185,9 +186,18 @@ def test_births_whose_answer_was_lost_are_not_recorded_twice(
     store: Store, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lose_one_answer(store, monkeypatch)
-    recorder.record_births([birth("b"), birth("c")])
+    assert recorder.record_births([birth("b"), birth("c")]) == ["b", "c"]
     with store.read() as connection:
         assert ledger.read_head(connection).sequence == 3
+
+
+def test_annotations_whose_answer_was_lost_are_told_as_recorded(
+    store: Store, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = [entry("a", 2, Vanished(folder="a")), entry("a", 3, Found(folder="a"))]
+    lose_one_answer(store, monkeypatch)
+    assert recorder.record_annotations(noted) == noted
+    assert versions(store) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01", "57P01"])
