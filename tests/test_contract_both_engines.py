@@ -207,6 +207,36 @@ def test_adopted_sessions_that_are_known_stay_as_they_are(store: Store, recorder
     assert_projection_equals_rebuild(store)
 
 
+def test_an_adopted_document_with_a_nul_can_be_asked_for_and_closed(store: Store, recorder: Recorder) -> None:
+    odd = {"session_status.json": {"note": "a\x00b", "literally": "\\u0000"}}
+    adopted = Adopted(
+        folder="a", terminal=False, fields={"status": "running"}, documents=odd, digests={}, unreadable=[]
+    )
+    recorder.record_births([entry("a", 1, adopted)])
+    recorder.record(entry("a", 2, Aborted(message="closed")))
+    told = plain_client(store.location, "SELECT type, message FROM session_timeline ORDER BY session_version")
+    assert [kind for kind, _message in told] == ["adopted", "aborted"]
+    with store.read() as connection:
+        adoption, _abortion = ledger.read_session(connection, "a")
+        assert adoption.event == adopted
+    with pytest.raises(SessionEndedError):
+        recorder.record(entry("a", 3, Aborted(message="closed again")))
+
+
+def test_a_terminal_adopted_session_with_a_nul_is_over(recorder: Recorder) -> None:
+    adopted = Adopted(
+        folder="a",
+        terminal=True,
+        fields={"status": "failed"},
+        documents={"x": {"n": "\x00"}},
+        digests={},
+        unreadable=[],
+    )
+    recorder.record_births([entry("a", 1, adopted)])
+    with pytest.raises(SessionEndedError):
+        recorder.record(entry("a", 2, Aborted(message="too late")))
+
+
 def test_an_annotation_follows_an_end(store: Store, recorder: Recorder) -> None:
     recorder.record_many([birth("a"), end("a", 2)])
     amended = Amended(

@@ -30,6 +30,7 @@ GUARDS_OF_REVISION = {
     "0001": "a5672b71d5c4a46801ae46b1f2379769d5eb4f18bdc701fe83c3a594ec7775b8",
     "0002": "01e625e1ddf67db76bc3e10480a93545306a67ff806dec5bcdc9e372ae2c5056",
     "0003": "8d404a785630c49ce96b2b0c7620c176857e66844336bbfd67eb482d464ba1d7",
+    "0004": "4a0f73e0fa76d1645aea296e7dbcefbf4edba515a316cd9463c772837e0f5d2f",
 }
 """Revision -> the texts of guards that it made. A change of a text needs a migration, or ledgers keep the old one."""
 
@@ -99,7 +100,7 @@ def test_a_ledger_of_the_first_revision_gets_todays_guards(
     open_root(tmp_path).close()
     found = stored(tmp_path / "ledger.db", "SELECT sql FROM sqlite_master WHERE name = 'events_guard_insert'")
     assert found == [(guards.SQLITE[0],)]
-    assert "as it is now it is kept as ledger.db.before-0003-from-0001" in caplog.text
+    assert "as it is now it is kept as ledger.db.before-0004-from-0001" in caplog.text
 
 
 def test_the_migrations_lie_beside_the_package_in_a_checkout() -> None:
@@ -139,7 +140,7 @@ def test_alembic_downgrade_is_refused_and_the_ledger_stays(tmp_path: Path) -> No
     assert stored(tmp_path / "ledger.db", "SELECT * FROM ledger_head") == before
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
 def test_no_migration_can_be_undone(revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrate.migrations_folder()))

@@ -46,6 +46,8 @@ class Dialect(NamedTuple):
 _SQLITE_NOW = "(strftime('%Y-%m-%dT%H:%M:%f', 'now'{shift}) || '000+00:00')"
 _POSTGRES_NOW = """\
 to_char((now(){shift}) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+# No text of PostgreSQL holds a NUL, and it would refuse to read any field of a document that has one somewhere.
+_POSTGRES_FIELD = r"(replace(payload, '\u0000', '\ufffd')::json ->> '{name}')"
 
 SQLITE_DIALECT = Dialect(
     now=_SQLITE_NOW.format(shift=""),
@@ -67,8 +69,8 @@ POSTGRES_DIALECT = Dialect(
         " - CAST({earlier} AS timestamptz)) / 60)) AS bigint)"
     ),
     joined="(SELECT string_agg(session_id, ', ' ORDER BY session_id) FROM ({rows}) AS named)",
-    field="(payload::json ->> '{name}')",
-    number="CAST(payload::json ->> '{name}' AS bigint)",
+    field=_POSTGRES_FIELD,
+    number=f"CAST({_POSTGRES_FIELD} AS bigint)",
 )
 
 
