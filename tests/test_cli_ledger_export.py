@@ -10,12 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from both_engines import plain_client
 from ledger_commands import Say, filled_root
 from ledger_history import CHECKOUT
+from postgres_server import plain
 
-from quantlab.store import views
+from quantlab import ledger
+from quantlab.errors import ConfigError
+from quantlab.store import postgres, views
+from quantlab.store.engine import open_store
 from quantlab.store.location import locate
 from quantlab.store.reader import open_reader
 
@@ -129,6 +134,27 @@ def test_a_rebuild_on_a_server_waits_for_a_reader_and_lets_it_read_on(on_server:
         assert not rebuilding.done()
         reader.close()
         assert rebuilding.result(timeout=60)[0] == 0
+
+
+def test_a_reader_of_a_server_may_take_its_time(on_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(postgres.SETTINGS, "idle_in_transaction_session_timeout", "200ms")
+    with open_reader(locate(None, on_server)) as reader, open_store(locate(None, on_server)) as store:
+        before = reader.rows("SELECT session_id FROM paper_sessions")
+        with store.read() as connection:
+            time.sleep(0.6)
+            assert ledger.read_head(connection).sequence == 10
+        assert reader.rows("SELECT session_id FROM paper_sessions") == before
+
+
+def test_a_database_that_cannot_hold_every_text_is_refused(on_server: str) -> None:
+    made = "CREATE DATABASE odd ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    with psycopg.connect(plain(on_server), autocommit=True) as server:
+        server.execute(made.encode())
+        try:
+            with pytest.raises(ConfigError, match=r"SQL_ASCII.*expected UTF8"):
+                open_store(locate(None, re.sub(r"/[^/?]+(\?.*)?$", "/odd", on_server)))
+        finally:
+            server.execute(b"DROP DATABASE odd WITH (FORCE)")
 
 
 def test_what_else_stands_in_a_server_s_schema_is_nobody_s_fault(on_server: str, say: Say) -> None:

@@ -30,7 +30,7 @@ GUARDS_OF_REVISION = {
     "0001": "a5672b71d5c4a46801ae46b1f2379769d5eb4f18bdc701fe83c3a594ec7775b8",
     "0002": "01e625e1ddf67db76bc3e10480a93545306a67ff806dec5bcdc9e372ae2c5056",
     "0003": "8d404a785630c49ce96b2b0c7620c176857e66844336bbfd67eb482d464ba1d7",
-    "0004": "4a0f73e0fa76d1645aea296e7dbcefbf4edba515a316cd9463c772837e0f5d2f",
+    "0004": "1e3692512b60f4f8cf1816b5b144f0f56f3c1e9c58ef96b3ba7aab40edecf164",
 }
 """Revision -> the texts of guards that it made. A change of a text needs a migration, or ledgers keep the old one."""
 

@@ -18,6 +18,7 @@ from both_engines import (
 from quantlab import ledger
 from quantlab.errors import ConflictError, SessionEndedError
 from quantlab.events import Aborted, Heartbeat
+from quantlab.sessions import maintenance
 from quantlab.sessions.recorder import Recorder
 from quantlab.store.engine import open_store
 
@@ -57,6 +58,20 @@ def test_a_tailing_reader_loses_nothing(any_location: Location) -> None:
         tailing.join()
         assert seen == list(range(1, 8 * 13 + 1))
         assert_one_chain(store)
+
+
+def test_rebuilds_and_writers_do_not_keep_each_other_from_their_work(any_location: Location) -> None:
+    writers = [start_writer(any_location, f"s{n}", 100) for n in range(4)]
+    with open_store(any_location) as store:
+        rebuilt = 0
+        while any(writer.poll() is None for writer in writers):
+            maintenance.rebuild(store)
+            rebuilt += 1
+        assert [writer.communicate(timeout=120)[1] for writer in writers] == [""] * 4
+        assert rebuilt >= 2
+        assert len(events_of(store)) == 4 * 101
+        assert_one_chain(store)
+        assert_projection_equals_rebuild(store)
 
 
 def write_from_threads(location: Location, *, writers: int, beats: int) -> None:

@@ -53,7 +53,7 @@ def launch_paper(config: RunConfig, options: LaunchOptions) -> Launched:
         except QuantlabError as error:
             signals.refused(error, at=options.clock())
             raise
-        store.asked_to_stop = gate.is_asked
+        store.waiting.asked_to_stop = gate.is_asked
         with store:
             return _see_through(config, options, _Session(store, folder, gate, options, signals))
 

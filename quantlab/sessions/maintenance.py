@@ -132,7 +132,7 @@ def rebuild(store: Store, progress: Progress = _silent) -> int:
     Raises:
         LedgerDamagedError: an event says what no event can; the projection stays as it was.
     """
-    with store.write() as connection:
+    with store.alone() as connection:
         migrate.renew_guards(connection)
     with store.write() as connection:
         return _projected(connection, progress)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sqlalchemy as sa
 
-from quantlab.errors import LedgerAwayError
+from quantlab.errors import LedgerAwayError, LedgerBusyError
 from quantlab.store import migrate, postgres
 from quantlab.store.location import Location, sqlite_uri
-from quantlab.store.patience import Patience, Waiting
+from quantlab.store.patience import Waiting
 from quantlab.store.reader import open_reader
 from quantlab.store.refusals import BUSY_TIMEOUT_SECONDS, translated
 from quantlab.store.writing import FileWriter
@@ -39,14 +39,13 @@ class Store:
     Attributes:
         location: Where it is.
         patience_seconds: For how long `transact` asks again while a server is away.
-        asked_to_stop: Tells whether somebody wants the program to end; a server that is away is then left soon.
+        waiting: How long its connections wait for a server.
     """
 
     def __init__(self, location: Location, engine: sa.Engine, waiting: Waiting | None = None) -> None:
         self.location = location
         self.patience_seconds = postgres.PATIENCE_SECONDS
-        self.asked_to_stop: Callable[[], bool] = lambda: False
-        self._waiting = waiting or Waiting(location)
+        self.waiting = waiting or Waiting(location)
         self._engine = engine
         self._file = FileWriter(location, engine) if location.is_sqlite else None
 
@@ -65,14 +64,13 @@ class Store:
             return work(connection)
 
     def _transact_with_patience(self, work: Callable[[sa.Connection], T]) -> T:
-        patience = Patience(self.location, self.patience_seconds, self.asked_to_stop)
         pauses = postgres.pauses()
-        with self._waiting.by(patience):
+        with self.waiting.for_work(self.patience_seconds) as patience:
             while True:
                 try:
                     with self._server_transaction() as connection:
                         return work(connection)
-                except LedgerAwayError as error:
+                except (LedgerAwayError, LedgerBusyError) as error:
                     pause = next(pauses)
                     if patience.left <= pause:
                         raise postgres.gave_up(error, patience.waited) from error
@@ -90,11 +88,27 @@ class Store:
         return self._server_transaction() if self._file is None else self._file.transaction()
 
     @contextmanager
+    def alone(self) -> Iterator[sa.Connection]:
+        """Hold a write transaction for work that locks whole tables by itself, and takes no turn before.
+
+        Raises:
+            LedgerError: as `write` does.
+        """
+        if self._file is not None:
+            with self._file.transaction() as connection:
+                yield connection
+            return
+        with translated(self.location), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Hold one consistent snapshot for reading; never waits for writers."""
         with translated(self.location), self._engine.connect() as connection:
             if self._file is None:
-                connection.execution_options(**postgres.SNAPSHOT)
+                postgres.begin_snapshot(connection)
+                yield connection
+                return
             # Rolled back at the close: a commit would fail on a damaged file, whatever the reader found there.
             connection.begin()
             yield connection

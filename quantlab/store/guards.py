@@ -99,7 +99,8 @@ SQLITE = (
     *_SQLITE_COUNTS,
 )
 
-# `->` rather than `->>`, which has to read every text of the document, and no text of PostgreSQL holds a NUL.
+# No text of PostgreSQL holds a NUL, and it refuses to read any field of a document that has one somewhere.
+POSTGRES_PAYLOAD = r"replace(payload, '\u0000', '\ufffd')::json"
 _POSTGRES_INSERT = f"""\
 CREATE OR REPLACE FUNCTION quantlab_events_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -115,7 +116,7 @@ BEGIN
   IF NEW.type NOT IN ({_ANNOTATIONS}) AND last_version > 0 AND (
        EXISTS (SELECT 1 FROM events WHERE session_id = NEW.session_id AND type IN ({_ENDS}))
     OR EXISTS (SELECT 1 FROM events WHERE session_id = NEW.session_id AND session_version = 1
-                  AND type = 'adopted' AND CAST(payload::json -> 'terminal' AS text) = 'true'))
+                  AND type = 'adopted' AND ({POSTGRES_PAYLOAD} ->> 'terminal') = 'true'))
   THEN RAISE EXCEPTION '{ENDED}'; END IF;
   IF NEW.session_version IS DISTINCT FROM last_version + 1 THEN RAISE EXCEPTION '{OUT_OF_VERSION}'; END IF;
   RETURN NEW;

@@ -81,8 +81,9 @@ def renew_guards(connection: sa.Connection) -> None:
     """Make triggers, views and lost indexes anew in a ledger that others may be reading."""
     if connection.dialect.name == "sqlite":
         _renew(connection)
-    else:
-        postgres.lock_in_short_tries(connection, lambda: _renew(connection))
+        return
+    postgres.lock_out(connection)
+    postgres.lock_in_short_tries(connection, lambda: _renew(connection))
 
 
 def _renew(connection: sa.Connection) -> None:
@@ -327,12 +328,15 @@ def _prepare_server(location: Location, *, create: bool, upgrade: bool) -> None:
             return
         if revision is None and not create:
             raise LedgerError(f"There is no ledger in {location}; run a session against it first.")
-        if revision is not None:
+        if revision is None:
+            postgres.require_utf8(connection, location)
+        else:
             require_known(revision, str(location))
             if not upgrade:
                 raise _older(
                     revision, str(location), "after a backup ('quantlab ledger export' by the older program)"
                 )
+            postgres.lock_out(connection)
         _run_alembic(connection)
 
 

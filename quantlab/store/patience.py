@@ -31,9 +31,7 @@ class Patience:
         asked_to_stop: Tells whether somebody wants the program to end, which shortens the wait.
     """
 
-    def __init__(
-        self, location: Location, seconds: float, asked_to_stop: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, location: Location, seconds: float, asked_to_stop: Callable[[], bool]) -> None:
         self._location = location
         self._seconds = seconds
         self._asked_to_stop = asked_to_stop
@@ -58,7 +56,7 @@ class Patience:
         """Tell the operator, once, what is waited for."""
         if not self._told:
             self._told = True
-            logger.warning("%s Asking again for up to %.0f s.", what, self._seconds)
+            logger.warning("%s Waiting for up to %.0f s.", what, self._seconds)
 
     def hear_of_silence(self, seconds: float) -> None:
         """Take note that a statement has been without an answer for so long.
@@ -73,21 +71,29 @@ class Patience:
 
 
 class Waiting:
-    """Which patience the statements of one engine go by."""
+    """Which patience the statements of one engine go by.
+
+    Attributes:
+        asked_to_stop: Tells whether somebody wants the program to end; a server that is away is then left soon.
+    """
 
     def __init__(self, location: Location) -> None:
+        self.asked_to_stop: Callable[[], bool] = lambda: False
         self._location = location
         self._of_work: Patience | None = None
 
     @contextmanager
-    def by(self, patience: Patience) -> Iterator[None]:
-        """Go by this patience within."""
-        self._of_work = patience
+    def for_work(self, seconds: float) -> Iterator[Patience]:
+        """Go by one patience within, however many statements and attempts there are."""
+        patience = self._of_work = self._new(seconds)
         try:
-            yield
+            yield patience
         finally:
             self._of_work = None
 
     def patience(self) -> Patience:
         """Return the patience of the statement that begins now."""
-        return self._of_work or Patience(self._location, STATEMENT_SECONDS)
+        return self._of_work or self._new(STATEMENT_SECONDS)
+
+    def _new(self, seconds: float) -> Patience:
+        return Patience(self._location, seconds, lambda: self.asked_to_stop())  # noqa: PLW0108 - what it is then

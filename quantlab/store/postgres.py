@@ -12,6 +12,7 @@ from sqlalchemy import exc
 
 from quantlab.errors import ConfigError, LedgerAwayError, LedgerBusyError, LedgerError, LedgerGoneError
 from quantlab.store.patience import Waiting
+from quantlab.store.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ CONNECTING: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,  # milliseconds
     "application_name": "quantlab",
+    "client_encoding": "utf8",
 }
 _AWAY = (
     "08",  # connection exceptions
@@ -46,7 +48,7 @@ _AWAY = (
     "25P03",  # idle in transaction for too long
 )
 _LOCKED = "55P03"  # lock not available
-_BUSY = (_LOCKED, "57014")  # the other: statement cancelled (by its timeout)
+_CANCELLED = "57014"  # statement cancelled, by its timeout or an administrator
 _SHORT_TRY = "300ms"
 """Below the second after which a server looks for deadlocks (its `deadlock_timeout`)."""
 _PASSING = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
@@ -86,7 +88,7 @@ def parsed(location: Location) -> sa.URL:
         url = sa.make_url(location.url or "")
     except (exc.ArgumentError, ValueError):
         url = None
-    if url is None or "@" in (url.host or "") or url.drivername != DRIVER:
+    if url is None or url.drivername != DRIVER or "@" in f"{url.host}{url.database}":
         raise ConfigError(
             f"The ledger URL {location} can't be read; expected {DRIVER}://USER@HOST:PORT/DATABASE with any of "
             "@ : / ? # % in the password written as %40 %3A %2F %3F %23 %25."
@@ -94,13 +96,36 @@ def parsed(location: Location) -> sa.URL:
     return url
 
 
-SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-"""Options of a connection whose transaction sees one moment, and locks nothing."""
+def begin_snapshot(connection: sa.Connection) -> sa.Connection:
+    """Begin a transaction that sees one moment and locks nothing; whoever reads its answer may take his time."""
+    connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    return connection
 
 
 def take_turn(connection: sa.Connection) -> None:
     """Lock the head's row, as every writer's first statement: so none sees a state that another is changing."""
     connection.exec_driver_sql("SELECT 1 FROM ledger_head FOR UPDATE")
+
+
+def lock_out(connection: sa.Connection) -> None:
+    """Wait until every writer has ended its turn, and let none begin another: the first step to change guards."""
+    lock = "LOCK TABLE ledger_head IN ACCESS EXCLUSIVE MODE"
+    lock_in_short_tries(connection, lambda: connection.exec_driver_sql(lock))
+
+
+def require_utf8(connection: sa.Connection, location: Location) -> None:
+    """Refuse a database whose encoding can't hold every text.
+
+    Raises:
+        ConfigError: it is another encoding than UTF-8.
+    """
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if encoding != "UTF8":
+        raise ConfigError(
+            f"The database {location} is encoded in {encoding}, which can't hold every text; expected UTF8. Make one "
+            "with: CREATE DATABASE quantlab ENCODING 'UTF8' TEMPLATE template0."
+        )
 
 
 def pin_functions(connection: sa.Connection) -> None:
@@ -113,7 +138,7 @@ def pin_functions(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"ALTER FUNCTION {function} SET search_path = {schema}, pg_temp")
 
 
-def lock_in_short_tries(connection: sa.Connection, work: Callable[[], None]) -> None:
+def lock_in_short_tries(connection: sa.Connection, work: Callable[[], object]) -> None:
     """Do work that locks whole tables and views, which others may be reading one after the other.
 
     Two that hold what the other waits for are a deadlock, and the server may end either. So this side never waits for
@@ -149,11 +174,16 @@ def translated(location: Location, error: exc.DBAPIError) -> LedgerError:
     """Turn a server's error into ours, by its SQLSTATE where it has one."""
     original: Any = error.orig
     state = _sqlstate(error)
-    cause = _first_line(original)
-    if state.startswith(_BUSY):
+    cause = without_secrets(_first_line(original))
+    if state == _LOCKED:
         return LedgerBusyError(
             f"The ledger {location} was busy for too long ({cause}); another process holds it. "
             "Nothing was recorded; try again."
+        )
+    if state == _CANCELLED:
+        return LedgerError(
+            f"The ledger {location} gave the work up ({cause}); nothing was changed. Where it takes that long, let it "
+            "with ?options=-cstatement_timeout%3D3600s in the URL."
         )
     if state.startswith(_AWAY) or error.connection_invalidated or (not state and _may_pass(original)):
         return LedgerAwayError(
@@ -167,11 +197,12 @@ def translated(location: Location, error: exc.DBAPIError) -> LedgerError:
     return LedgerError(f"The ledger {location} refused: {cause} (SQLSTATE {state or 'none'}).")
 
 
-def gave_up(error: LedgerAwayError, waited: float) -> LedgerGoneError:
-    """Say that a server stayed away for longer than it was asked."""
-    return LedgerGoneError(
-        f"{error} It was asked for {waited:.0f} s; whether it recorded what was sent last is not known."
+def gave_up(error: LedgerAwayError | LedgerBusyError, waited: float) -> LedgerGoneError:
+    """Say that a server stayed away, or busy, for longer than it was asked."""
+    unknown = (
+        "" if isinstance(error, LedgerBusyError) else "; whether it recorded what was sent last is not known"
     )
+    return LedgerGoneError(f"{error} It was asked for {waited:.0f} s{unknown}.")
 
 
 def _may_pass(original: Any) -> bool:

@@ -20,7 +20,7 @@ class ServerSnapshot:
         self._location = location
         with translated(location):
             self._engine = postgres.create_engine(location, poolclass=sa.NullPool)
-            self._connection = self._engine.connect().execution_options(**postgres.SNAPSHOT)
+            self._connection = postgres.begin_snapshot(self._engine.connect())
 
     def rows(self, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the rows of a query with `:name` parameters, each by column name."""

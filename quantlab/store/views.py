@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from quantlab.store.guards import POSTGRES_PAYLOAD
 from quantlab.store.promotion_checks import blockers_sql, reasons_sql
 from quantlab.store.vocabulary import (
     BLOCKED_AND_DONE,
@@ -46,8 +47,7 @@ class Dialect(NamedTuple):
 _SQLITE_NOW = "(strftime('%Y-%m-%dT%H:%M:%f', 'now'{shift}) || '000+00:00')"
 _POSTGRES_NOW = """\
 to_char((now(){shift}) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
-# No text of PostgreSQL holds a NUL, and it would refuse to read any field of a document that has one somewhere.
-_POSTGRES_FIELD = r"(replace(payload, '\u0000', '\ufffd')::json ->> '{name}')"
+_POSTGRES_FIELD = f"({POSTGRES_PAYLOAD} ->> '{{name}}')"
 
 SQLITE_DIALECT = Dialect(
     now=_SQLITE_NOW.format(shift=""),

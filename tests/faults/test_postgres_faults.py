@@ -116,7 +116,7 @@ def test_a_session_waits_for_a_server_that_is_away(
     server.start()
     recording.join()
     assert versions(store) == [1, 2]
-    assert [record.message.count("Asking again") for record in caplog.records] == [1]
+    assert [record.message.count("Waiting for up to") for record in caplog.records] == [1]
 
 
 def test_a_connection_cut_in_the_middle_of_a_transaction_is_asked_again(
@@ -294,7 +294,7 @@ def test_a_frozen_server_is_left_soon_once_somebody_asks_to_stop(
     frozen: PostgresServer, store: Store, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "LAST_SECONDS", 0.5)
-    store.asked_to_stop = lambda: True
+    store.waiting.asked_to_stop = lambda: True
     began = time.monotonic()
     with pytest.raises(LedgerGoneError, match="no answer"):
         recorder.record(beat("a", 2))

@@ -12,7 +12,7 @@ from both_engines import birth, plain_client
 from drilled_server import own_location, own_server
 from postgres_server import plain
 
-from quantlab.errors import ConfigError, LedgerAwayError, LedgerBusyError, LedgerError
+from quantlab.errors import ConfigError, LedgerAwayError, LedgerError, LedgerGoneError
 from quantlab.sessions.recorder import Recorder
 from quantlab.store import postgres
 from quantlab.store.engine import Store, open_store
@@ -53,8 +53,9 @@ def recorder(store: Store) -> Recorder:
 def test_a_writer_that_waits_too_long_for_its_turn_is_told_so(location: Location, store: Store) -> None:
     url = f"{location.url}%20-clock_timeout%3D200ms"
     with open_store(locate(None, url), create=False) as impatient:
+        impatient.patience_seconds = 0.5
         recorder = Recorder(impatient)
-        with store.write(), pytest.raises(LedgerBusyError, match="busy"):
+        with store.write(), pytest.raises(LedgerGoneError, match="busy"):
             recorder.record(birth("b"))
 
 
