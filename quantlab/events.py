@@ -152,9 +152,14 @@ class Vanished(Event, frozen=True, kw_only=True):
 
 
 class Found(Event, frozen=True, kw_only=True):
-    """A folder that had vanished, or was renamed, is here."""
+    """A folder that had vanished, or was renamed, is here.
+
+    Attributes:
+        root: The root's absolute path now, where a root of a shared ledger was moved; else None.
+    """
 
     folder: str
+    root: str | None = None
 
 
 class Proved(Event, frozen=True, kw_only=True):

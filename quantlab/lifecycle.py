@@ -229,6 +229,7 @@ def _found(row: Row, _at: str, event: Found) -> Row:
     return {
         "vanished_at": None,
         "path": event.folder,
+        "root": row["root"] if event.root is None else event.root,
         "report_present": row["report_contract_type"] is not None,
     }
 

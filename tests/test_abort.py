@@ -32,6 +32,7 @@ from quantlab.events import OPERATOR, Heartbeat
 from quantlab.ledger import Entry
 from quantlab.sessions import closing
 from quantlab.sessions.closing import abort
+from quantlab.sessions.process import start_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +120,19 @@ def test_a_process_with_the_same_pid_is_not_the_sessions(sessions: Sessions) -> 
     assert close(sessions)["status"] == "aborted"
 
 
+def test_a_process_that_may_be_another_s_is_neither_signalled_nor_taken_for_the_session_s(
+    sessions: Sessions,
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as bystander:
+        running(sessions, pid=bystander.pid)  # its files tell a number, and not when the process began
+        for how in ({"signal_first": True}, {}):
+            with pytest.raises(QuantlabError, match=rf"may be .* or another.*ps -fp {bystander.pid}"):
+                close(sessions, **how)
+        assert close(sessions, signal_first=True, force=True)["status"] == "aborted"
+        assert bystander.poll() is None
+        bystander.kill()
+
+
 def test_a_session_of_another_host_is_refused_unless_forced(sessions: Sessions) -> None:
     running(sessions, host="another")
     with pytest.raises(QuantlabError, match=r"on host another, which can't be seen.*--force"):
@@ -176,7 +190,7 @@ def test_a_process_of_another_user_cannot_be_asked(
         if number:
             raise PermissionError
 
-    running(sessions, pid=os.getpid())
+    running(sessions, pid=os.getpid(), process=start_mark(os.getpid()))
     monkeypatch.setattr(os, "kill", refuse)
     with pytest.raises(QuantlabError, match="belongs to another user"):
         close(sessions, signal_first=True)

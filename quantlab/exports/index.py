@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import socket
 import time
 from contextlib import ExitStack, closing, contextmanager
 from functools import lru_cache
@@ -24,6 +22,7 @@ from quantlab.errors import QuantlabError
 from quantlab.exports.files import writing_whole
 from quantlab.ledger import Head
 from quantlab.store.engine import connect_sqlite
+from quantlab.store.home import name_of, names_of, this_host
 from quantlab.store.lock import file_lock
 from quantlab.store.refusals import translated
 from quantlab.store.vocabulary import SUMMARY
@@ -61,6 +60,8 @@ COLUMNS = (
     "origin",
     "message",
 )
+Condition = tuple[str, dict[str, Any]]
+"""The end of a query, and its parameters."""
 CSV_COLUMNS = (*COLUMNS, "ledger_sequence", "ledger_hash")
 CSV, JSON, MARKDOWN = (f"paper_sessions_index.{kind}" for kind in ("csv", "json", "md"))
 NAMES = (CSV, JSON, MARKDOWN)
@@ -109,7 +110,8 @@ def refresh(store: Store, root: Path, *, warn: Callable[[str], None] | None = No
     except QuantlabError as error:
         if warn is None:
             raise
-        warn(f"WARNING: {error} The ledger has it all; 'quantlab paper-sessions index {root}' writes them.")
+        again = f"quantlab paper-sessions index {root}{store.location.option(root)}"
+        warn(f"WARNING: {error} The ledger has it all; '{again}' writes them.")
         return False
     return True
 
@@ -127,13 +129,14 @@ def write(store: Store, root: Path) -> Head:
         csv_file = files.enter_context(writing_whole(root / CSV))
         head = _head(ask)
         table = io.TextIOWrapper(csv_file, "utf-8", newline="", write_through=False)
-        header = _header(ask, store, root, head)
+        of_root = _of_root(ask, store, root)
+        header = _header(ask, of_root, root, head)
         json_file.write(msgspec.json.encode(header)[:-1] + b',"sessions":[')
         markdown_file.write(_markdown_header(header).encode())
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(CSV_COLUMNS)
         separator = b"\n"
-        for rows in ask(*_sessions(store, root)):
+        for rows in ask(*_sessions(of_root, root)):
             lines, cells, page = _rendered(rows, head)
             json_file.write(separator + b",\n".join(lines))
             separator = b",\n"
@@ -185,44 +188,44 @@ def _head(ask: Callable[..., Any]) -> Head:
     return Head(row[0], row[1])
 
 
-def _header(ask: Callable[..., Any], store: Store, root: Path, head: Head) -> dict[str, Any]:
+def _header(ask: Callable[..., Any], of_root: Condition, root: Path, head: Head) -> dict[str, Any]:
     at = [
         row[0]
         for rows in ask("SELECT occurred_at FROM events WHERE sequence = :s", {"s": head.sequence})
         for row in rows
     ]
-    condition, values = _of_root(store, root)
+    condition, values = of_root
     [[counted]] = ask(f"SELECT count(*) FROM paper_sessions{condition}", values)
     return {
         "generated_at": at[0] if at else None,
-        "root_dir": _place(root),
+        "root_dir": name_of(root),
         "n_sessions": counted[0],
         "ledger_sequence": head.sequence,
         "ledger_hash": head.hash,
     }
 
 
-def _sessions(store: Store, root: Path) -> tuple[str, dict[str, Any]]:
-    condition, values = _of_root(store, root)
+def _sessions(of_root: Condition, root: Path) -> tuple[str, dict[str, Any]]:
+    condition, values = of_root
     columns = ", ".join(":prefix || path" if name == "path" else f'"{name}"' for name in COLUMNS)
-    prefix = f"{_place(root)}/"
+    prefix = f"{name_of(root)}/"
     return f"SELECT {columns} FROM paper_sessions{condition} ORDER BY session_id", {
         "prefix": prefix,
         **values,
     }
 
 
-def _place(root: Path) -> str:
-    return os.path.abspath(root)  # noqa: PTH100 - links stay as they were named
-
-
-def _of_root(store: Store, root: Path) -> tuple[str, dict[str, Any]]:
+def _of_root(ask: Callable[..., Any], store: Store, root: Path) -> Condition:
     """Return the condition that tells this root's sessions in a ledger that several roots share."""
-    file = store.location.file
-    if file is not None and file.parent.resolve() == root.resolve():
+    if store.location.is_own_of(root):
         return "", {}
-    values = {"host": socket.gethostname(), "root": _place(root)}
-    return " WHERE host = :host AND root = :root", values
+    asked = ask("SELECT DISTINCT root FROM paper_sessions WHERE host = :host", {"host": this_host()})
+    names = names_of(root, [name for rows in asked for (name,) in rows])
+    values = {f"root_{place}": name for place, name in enumerate(names)}
+    return f" WHERE host = :host AND root IN ({', '.join(f':{name}' for name in values)})", {
+        "host": this_host(),
+        **values,
+    }
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +22,7 @@ from quantlab.sessions.folders import (
     read_document,
 )
 from quantlab.sessions.reading import UnreadableError
+from quantlab.store.home import name_of, this_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -172,15 +172,12 @@ class Progress:
 
 def shared_home(location: Location, root: Path) -> dict[str, Any]:
     """Return the columns that tell this root's sessions in a ledger that several roots share; none in its own."""
-    if location.file is not None and location.file.parent.resolve() == root.resolve():
-        return {}
-    place = os.path.abspath(root)  # noqa: PTH100 - links stay as they were named
-    return {"root": place, "host": socket.gethostname()}
+    return {} if location.is_own_of(root) else {"root": name_of(root), "host": this_host()}
 
 
 def home_of(row: Mapping[str, Any]) -> Path | None:
     """Return the root that a session of a shared ledger lives in; None where it is not on this machine."""
-    if row["root"] is None or row["host"] != socket.gethostname():
+    if row["root"] is None or row["host"] != this_host():
         return None
     root = Path(row["root"])
     return root if root.is_dir() else None

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantlab import projections
@@ -16,13 +17,12 @@ from quantlab.ledger import Entry
 from quantlab.lifecycle import Status
 from quantlab.sessions.adoption import home_of
 from quantlab.sessions.healing import heal
-from quantlab.sessions.process import is_alive
+from quantlab.sessions.process import is_alive, start_mark
 from quantlab.sessions.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from pathlib import Path
 
     from quantlab.lifecycle import Row
     from quantlab.store.engine import Store
@@ -70,7 +70,7 @@ def abort(
     began = time.monotonic()
     row = _open_row(store, root, session_id)
     home = root or home_of(row)
-    if _may_close(row, home, force=force, signal_first=signal_first):
+    if _may_close(store, row, home, force=force, signal_first=signal_first):
         row = _ask_to_stop(store, row, wait_seconds, say)
     if not row["ended"]:
         elapsed = timedelta(seconds=time.monotonic() - began)
@@ -111,7 +111,7 @@ def _row(store: Store, session_id: str) -> Row | None:
         return projections.read_row(connection, session_id)
 
 
-def _may_close(row: Row, home: Path | None, *, force: bool, signal_first: bool) -> bool:
+def _may_close(store: Store, row: Row, home: Path | None, *, force: bool, signal_first: bool) -> bool:
     """Tell whether the session's process has to be asked first; a process that nobody can ask forbids the rest."""
     host, pid = row["host"], row["pid"]
     alive = is_alive(host, pid, row["process"])
@@ -120,8 +120,17 @@ def _may_close(row: Row, home: Path | None, *, force: bool, signal_first: bool) 
             f"Session {row['session_id']} runs as process {pid} on host {host}, which can't be seen from here; nothing "
             "was changed. Abort it there, or say --force once you know that the process is gone."
         )
+    if alive and row["process"] is None and start_mark(pid) is not None:
+        if force:
+            return False
+        raise QuantlabError(
+            f"Process {pid} of this host may be that of session {row['session_id']}, or another that has its number "
+            "since: the session's files don't say when it began. Nothing was changed. Look at it with "
+            f"'ps -fp {pid}', stop it if it is the session's, and say --force."
+        )
     if alive and not signal_first:
         session = row["session_id"] if home is None else home / row["path"]
+        session = f"{session}{store.location.option(home or Path())}"
         raise QuantlabError(
             f"Session {row['session_id']} is still at work as process {pid} on this host; nothing was changed. "
             f"'quantlab paper-sessions abort {session} --signal --reason TEXT' asks it to stop first."

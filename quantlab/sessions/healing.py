@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -10,16 +10,15 @@ import sqlalchemy as sa
 from quantlab import ledger
 from quantlab.errors import QuantlabError
 from quantlab.exports.files import remove_leftovers, write_whole
-from quantlab.sessions.adoption import shared_home
 from quantlab.sessions.comparing import Known
 from quantlab.sessions.folders import ARTIFACTS_FOLDER, look
 from quantlab.sessions.process import is_alive
 from quantlab.sessions.recorder import Recorder
+from quantlab.store.home import name_of, names_of, this_host
 from quantlab.store.schema import paper_sessions, pending_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from quantlab.store.engine import Store
 
@@ -35,6 +34,7 @@ PLACE_COLUMNS = (
     _row.ended,
     _row.vanished_at,
     _row.host,
+    _row.root,
     _row.pid,
     _row.process,
     _row.last_version,
@@ -93,6 +93,19 @@ def remake_files(
 def places_of(store: Store, root: Path) -> list[Place]:
     """Return where every session of a root is supposed to be, by session id."""
     return list(_places(store, root))
+
+
+def of_moved_roots(store: Store, root: Path, session_ids: Sequence[str]) -> list[Place]:
+    """Return those of the sessions whose root on this host is gone, where a shared ledger says so.
+
+    Found in another root, they were moved with theirs: each place then says so under `moved_to`.
+    """
+    if store.location.is_own_of(root):
+        return []
+    query = sa.select(*PLACE_COLUMNS).where(_row.host == this_host(), _row.root.is_not(None))
+    with store.read() as connection:
+        places = _some(connection, query, session_ids)
+    return [{**one, "moved_to": name_of(root)} for one in places if not Path(one["root"]).is_dir()]
 
 
 def is_worked_on(place: Place) -> bool:
@@ -167,13 +180,19 @@ def _places(
     query = sa.select(*PLACE_COLUMNS).order_by(_row.session_id)
     if pending:
         query = query.join(pending_files, pending_files.c.session_id == _row.session_id)
-    for name, value in shared_home(store.location, root).items():
-        query = query.where(_row[name] == value)
     with store.read() as connection:
-        if session_ids is None:
-            return [dict(one) for one in connection.execute(query).mappings()]
-        found: list[Place] = []
-        for start in range(0, len(session_ids), _IDS_AT_A_TIME):
-            some = query.where(_row.session_id.in_(session_ids[start : start + _IDS_AT_A_TIME]))
-            found += [dict(one) for one in connection.execute(some).mappings()]
-        return found
+        if not store.location.is_own_of(root):
+            query = query.where(_row.host == this_host())
+            roots = connection.execute(query.with_only_columns(_row.root).order_by(None).distinct()).scalars()
+            query = query.where(_row.root.in_(names_of(root, roots)))
+        if session_ids is not None:
+            return _some(connection, query, session_ids)
+        return [dict(one) for one in connection.execute(query).mappings()]
+
+
+def _some(connection: sa.Connection, query: sa.Select[Any], session_ids: Sequence[str]) -> list[Place]:
+    found: list[Place] = []
+    for start in range(0, len(session_ids), _IDS_AT_A_TIME):
+        some = query.where(_row.session_id.in_(session_ids[start : start + _IDS_AT_A_TIME]))
+        found += [dict(one) for one in connection.execute(some).mappings()]
+    return found

@@ -50,12 +50,20 @@ def launch_paper(config: RunConfig, options: LaunchOptions) -> Launched:
     with gate.installed():
         try:
             folder, store = _opened(config, options, gate)
-        except QuantlabError as error:
-            signals.refused(error, at=options.clock())
+        except BaseException as error:
+            _tell_refused(signals, error, options)
             raise
         store.waiting.asked_to_stop = gate.is_asked
         with store:
             return _see_through(config, options, _Session(store, folder, gate, options, signals))
+
+
+def _tell_refused(signals: SignalFile, error: BaseException, options: LaunchOptions) -> None:
+    """Signal that nothing began."""
+    if isinstance(error, StopRequested):
+        error = SessionAbortedError(f"Stopped by {error.name} before the session began.")
+    if isinstance(error, QuantlabError):
+        signals.refused(error, at=options.clock())
 
 
 def _opened(config: RunConfig, options: LaunchOptions, gate: StopGate) -> tuple[Path, Store]:
@@ -112,10 +120,9 @@ def _see_through(config: RunConfig, options: LaunchOptions, session: _Session) -
         result = _work(config, options, session)
     except BaseException as error:
         with session.gate.deferred():
-            if not paper.recorded:
+            if not paper.recorded and not isinstance(error, LedgerGoneError):
                 _remove_empty(paper.folder)
-                if isinstance(error, QuantlabError):
-                    session.signals.refused(error, at=options.clock())
+                _tell_refused(session.signals, error, options)
                 raise
             told = _ended(session, error)
             session.failed(told)
@@ -150,7 +157,7 @@ def _ended(session: _Session, error: BaseException) -> BaseException:
     if isinstance(error, SessionEndedError):
         return error  # nothing is left to record
     if isinstance(error, LedgerGoneError):
-        return LedgerGoneError(f"{error} {_left_running(session)}")
+        return LedgerGoneError(f"{error} {_left_running(session)}")  # nor can anything be recorded
     paper = session.paper
     try:
         if isinstance(error, StopRequested):
@@ -160,7 +167,8 @@ def _ended(session: _Session, error: BaseException) -> BaseException:
     except SessionEndedError as ended:
         return ended
     except LedgerError as unrecorded:
-        return LedgerError(f"{error} The end could not be recorded ({unrecorded}). {_left_running(session)}")
+        why = f"Stopped by {error.name}." if isinstance(error, StopRequested) else error
+        return LedgerError(f"{why} The end could not be recorded ({unrecorded}). {_left_running(session)}")
     session.refresh_exports()
     if isinstance(error, StopRequested):
         return SessionAbortedError(
@@ -170,10 +178,11 @@ def _ended(session: _Session, error: BaseException) -> BaseException:
 
 
 def _left_running(session: _Session) -> str:
-    url = " --ledger URL" if session.options.ledger else ""
+    folder = session.paper.folder
+    ledger = session.store.location.option(folder.parent)
     return (
         f"Session {session.paper.session_id} stands as running, for one that can't record doesn't go on. Once the "
-        f"cause is gone, close it with 'quantlab paper-sessions abort {session.paper.folder}{url} --reason TEXT'."
+        f"cause is gone, close it with 'quantlab paper-sessions abort {folder}{ledger} --reason TEXT'."
     )
 
 

@@ -17,7 +17,15 @@ from quantlab.ledger import Entry
 from quantlab.sessions.adoption import Copy, Progress, adopt, shared_home
 from quantlab.sessions.comparing import Known
 from quantlab.sessions.folders import Seen, closed_folders, look, parse, session_folders
-from quantlab.sessions.healing import Place, folder_of, heal, is_worked_on, places_of, write_files
+from quantlab.sessions.healing import (
+    Place,
+    folder_of,
+    heal,
+    is_worked_on,
+    of_moved_roots,
+    places_of,
+    write_files,
+)
 from quantlab.sessions.recorder import Recorder
 from quantlab.store.schema import events
 
@@ -116,27 +124,35 @@ def _adopt_new(
     store: Store,
     root: Path,
     names: Sequence[str],
-    places: Sequence[Place],
+    places: list[Place],
     findings: Findings,
     now: datetime,
     say: Callable[[str], None],
 ) -> dict[str, str]:
-    """Adopt the folders that no session is known to have; returns those of known sessions that have moved."""
+    """Adopt the folders that no session is known to have; returns those of known sessions that have moved.
+
+    Sessions whose whole root was moved here join the places.
+    """
     taken = {place["path"] for place in places}
     new = [name for name in names if name not in taken]
     outcome = adopt(Recorder(store), root, new, home=shared_home(store.location, root), now=now, say=say)
     findings.adopted = outcome.adopted
     findings.unreadable = outcome.unreadable
+    places += of_moved_roots(store, root, [copy.session_id for copy in outcome.copies])
     homes = {place["session_id"]: place for place in places}
     there = set(names)
     moved: dict[str, str] = {}
     for copy in outcome.copies:
         place = homes.get(copy.session_id)
-        if place is None or copy.session_id in moved or _is_there(root, place, there):
+        if place is None or copy.session_id in moved or _is_elsewhere_too(root, place, there):
             findings.copies.append(copy)
         else:
             moved[copy.session_id] = copy.folder
     return moved
+
+
+def _is_elsewhere_too(root: Path, place: Place, names: set[str]) -> bool:
+    return "moved_to" not in place and _is_there(root, place, names)
 
 
 def _is_there(root: Path, place: Place, names: set[str]) -> bool:
@@ -185,7 +201,8 @@ def _located(
         findings.troubles.append(f"{session_id}: its folder {place['path']!r} is not right inside {root}.")
         return None
     if session_id in moved:
-        return _Session(place, root / moved[session_id], [Found(folder=moved[session_id])])
+        folder, now_in = moved[session_id], place.get("moved_to")
+        return _Session(place, root / folder, [Found(folder=folder, root=now_in)])
     if _is_there(root, place, names):
         back = place["vanished_at"] is not None
         return _Session(place, root / place["path"], [Found(folder=place["path"])] if back else [])

@@ -40,7 +40,15 @@ class Location:
     @cached_property
     def is_the_roots_own(self) -> bool:
         """Whether the ledger lies in the root, and moves with it."""
-        return self.file is not None and self.file.parent == self.root
+        return self.root is not None and self.is_own_of(self.root)
+
+    def is_own_of(self, root: Path) -> bool:
+        """Tell whether the ledger lies in a root, whatever either was called."""
+        return self.file is not None and os.path.realpath(self.file.parent) == os.path.realpath(root)
+
+    def option(self, root: Path) -> str:
+        """Return what a command that names a root has to say besides for this ledger, in words to be shown."""
+        return "" if self.is_own_of(root) else " --ledger URL"
 
     @cached_property
     def base(self) -> str:

@@ -56,12 +56,12 @@ class FileWriter:
             return
         try:
             in_place = os.path.samestat(os.stat(self._path), self._opened)  # noqa: PTH116 - for every event
-        except FileNotFoundError:
+        except OSError:  # gone, or a file stands where its folder was
             in_place = False
         if not in_place:
             raise LedgerError(
                 f"The ledger {self.location} was deleted or replaced while it was open; nothing was recorded. Put it "
-                "back, or run 'quantlab paper-sessions index' to adopt the session folders anew."
+                "back, or run 'quantlab paper-sessions index ROOT' to adopt the session folders anew."
             )
 
     def take_back(self, connection: sa.Connection) -> None:
