@@ -125,9 +125,9 @@ def test_a_process_that_may_be_another_s_is_neither_signalled_nor_taken_for_the_
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as bystander:
         running(sessions, pid=bystander.pid)  # its files tell a number, and not when the process began
-        for how in ({"signal_first": True}, {}):
+        for signal_first in (True, False):
             with pytest.raises(QuantlabError, match=rf"may be .* or another.*ps -fp {bystander.pid}"):
-                close(sessions, **how)
+                close(sessions, signal_first=signal_first)
         assert close(sessions, signal_first=True, force=True)["status"] == "aborted"
         assert bystander.poll() is None
         bystander.kill()
@@ -286,4 +286,8 @@ def test_a_real_session_that_is_asked_to_stop_ends_itself(tmp_path: Path) -> Non
         )
         session.wait(timeout=60)
     assert (refused.returncode, f"process {session.pid}" in refused.stderr) == (1, True)
-    assert (closed.returncode, "Stopped by SIGTERM" in closed.stdout) == (0, True)
+    assert (closed.returncode, "is aborted: drill" in closed.stdout) == (0, True)
+    assert (session.returncode, sorted(path.name for path in folder.glob(".*"))) == (1, [])
+    told = run_cli("paper-sessions", "show", str(folder), "--format", "json", cwd=tmp_path)
+    last = json.loads(told.stdout)["timeline"][-1]
+    assert (last["type"], last["actor"], last["message"]) == ("aborted", "operator", "drill")

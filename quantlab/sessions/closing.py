@@ -15,6 +15,7 @@ from quantlab.events import OPERATOR, Aborted
 from quantlab.exports import index
 from quantlab.ledger import Entry
 from quantlab.lifecycle import Status
+from quantlab.sessions import stop_note
 from quantlab.sessions.adoption import home_of
 from quantlab.sessions.healing import heal
 from quantlab.sessions.process import is_alive, start_mark
@@ -71,7 +72,8 @@ def abort(
     row = _open_row(store, root, session_id)
     home = root or home_of(row)
     if _may_close(store, row, home, force=force, signal_first=signal_first):
-        row = _ask_to_stop(store, row, wait_seconds, say)
+        with stop_note.left(None if home is None else home / row["path"], reason.strip()):
+            row = _ask_to_stop(store, row, wait_seconds, say)
     if not row["ended"]:
         elapsed = timedelta(seconds=time.monotonic() - began)
         row = _record(store, row, reason.strip(), now + elapsed)

@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Any
 from quantlab.clock import utc_now
 from quantlab.config import config_hash
 from quantlab.errors import LedgerError, QuantlabError
-from quantlab.events import Aborted, Event, Failed, Heartbeat, Recorded, Started, Succeeded
+from quantlab.events import (
+    OPERATOR,
+    SESSION,
+    Aborted,
+    Event,
+    Failed,
+    Heartbeat,
+    Recorded,
+    Started,
+    Succeeded,
+)
 from quantlab.exports import artifacts, bundle
 from quantlab.exports.environment import environment
 from quantlab.exports.report import ReportHeader
 from quantlab.ledger import Entry
 from quantlab.lifecycle import superseded
-from quantlab.sessions import process
+from quantlab.sessions import process, stop_note
 from quantlab.trading.strategy import STRATEGY_NAME
 
 if TYPE_CHECKING:
@@ -114,15 +124,19 @@ class PaperSession:
         self._end(Failed(error_type=type(error).__name__, message=message_of(error), exit_code=code))
 
     def abort(self, signal_name: str) -> None:
-        """Record that a signal stopped the session."""
-        self._end(Aborted(message=f"Stopped by {signal_name}.", signal=signal_name))
+        """Record that a signal stopped the session; where an operator sent it and said why, in his name and words."""
+        reason = stop_note.read(self.folder)
+        if reason is None:
+            self._end(Aborted(message=f"Stopped by {signal_name}.", signal=signal_name))
+        else:
+            self._end(Aborted(message=reason, signal=signal_name), actor=OPERATOR)
 
-    def _end(self, event: Event) -> None:
+    def _end(self, event: Event, actor: str = SESSION) -> None:
         with self.gate.deferred():
-            if self._record(event):
+            if self._record(event, actor):
                 self._note_files()
 
-    def _record(self, event: Event) -> bool:
+    def _record(self, event: Event, actor: str = SESSION) -> bool:
         """Append one event, then bring the files up to it; returns whether they show it."""
         with self.gate.deferred():
             entry = Entry(
@@ -130,6 +144,7 @@ class PaperSession:
                 session_version=self.recorded[-1].session_version + 1 if self.recorded else 1,
                 event=event,
                 occurred_at=self.clock(),
+                actor=actor,
             )
             recorded, _row = self.recorder.record(entry)
             self._keep(recorded)
