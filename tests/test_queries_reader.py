@@ -273,3 +273,19 @@ def test_a_ledger_that_can_only_be_read_from_a_copy_needs_a_temporary_folder(
     monkeypatch.setattr(tempfile, "tempdir", str(open_folder / "nowhere"))
     with pytest.raises(LedgerError, match="name one by TMPDIR"), nobody():
         open_reader(location)
+
+
+@pytest.mark.parametrize("told", ["disk I/O error", "database or disk is full", "unable to open database file"])
+def test_a_ledger_on_a_full_disk_is_read_from_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    with Sessions(tmp_path) as sessions:
+        sessions.started("a", NOW)
+
+    def refuse(_file: Path, _mode: str) -> sqlite3.Connection:
+        raise sqlite3.OperationalError(told)
+
+    monkeypatch.setattr("quantlab.store.reader._connect", refuse)
+    with open_reader(locate(tmp_path, None)) as reader:
+        assert reader.in_memory
+        assert reader.rows("SELECT session_id FROM paper_sessions") == [{"session_id": "a"}]

@@ -154,7 +154,8 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
 
 
 def _cannot_write(error: sqlite3.Error) -> bool:
-    return "unable to open" in str(error) or "readonly" in str(error)
+    """Tell whether SQLite could not make its side files: no permission, or no space (some systems say: I/O)."""
+    return any(told in str(error) for told in ("unable to open", "readonly", "disk I/O error", "disk is full"))
 
 
 class _SqliteSnapshot:
