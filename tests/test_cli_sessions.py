@@ -161,6 +161,26 @@ def test_show_of_a_renamed_folder_goes_by_the_id_in_its_files(
     assert Said(capsys, "paper-sessions", "show", renamed, "--format", "json").json["session_id"] == FAILED
 
 
+def test_a_ledger_s_url_stands_for_the_root_of_a_session(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{root / 'ledger.db'}"
+    shown = Said(capsys, "paper-sessions", "show", f"{url}/{READY}", "--format", "json").json
+    assert shown["session_id"] == READY
+    missing = Said(capsys, "paper-sessions", "show", f"{url}/nobody")
+    assert (missing.code, "No session 'nobody' in" in missing.err) == (2, True)
+
+
+def test_a_list_of_a_ledger_s_url_says_where_each_session_is(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Said(capsys, "paper-sessions", "list", f"sqlite:///{root / 'ledger.db'}").out.splitlines()
+    assert lines[0].split()[-2:] == ["host", "root"]
+    assert "host" not in Said(capsys, "paper-sessions", "list", root).out.splitlines()[0]
+    alerts = Said(capsys, "paper-sessions", "alerts", f"sqlite:///{root / 'ledger.db'}").json["alerts"]
+    assert {"host", "root"} <= set(alerts[0])
+
+
 @pytest.mark.parametrize("place", ["nothing", "../elsewhere/nothing"])
 def test_a_session_that_is_not_there_is_answered_with_where_to_look(
     root: Path, capsys: pytest.CaptureFixture[str], place: str
@@ -170,7 +190,7 @@ def test_a_session_that_is_not_there_is_answered_with_where_to_look(
     assert "quantlab paper-sessions list" in said.err
 
 
-@pytest.mark.parametrize("session_dir", ["", "postgresql://user:secret@host/ledger"])
+@pytest.mark.parametrize("session_dir", ["", "postgresql://user:secret@host/ledger", "sqlite:///ledger.db"])
 def test_what_can_be_no_session_is_refused(session_dir: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = Said(capsys, "paper-sessions", "show", session_dir)
     assert said.code == 2

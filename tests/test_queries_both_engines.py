@@ -46,7 +46,8 @@ def answers(root: Path, url: str | None) -> dict[str, str]:
 
 
 def test_postgresql_answers_every_question_as_sqlite_does(tmp_path: Path, postgres_url: str) -> None:
-    assert answers(tmp_path / "server", postgres_url) == answers(tmp_path / "file", None)
+    shared_file = f"sqlite:///{tmp_path / 'shared.db'}"
+    assert answers(tmp_path / "server", postgres_url) == answers(tmp_path / "file", shared_file)
 
 
 def test_a_server_without_a_ledger_says_so(tmp_path: Path, postgres_url: str) -> None:

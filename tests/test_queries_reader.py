@@ -275,7 +275,9 @@ def test_a_ledger_that_can_only_be_read_from_a_copy_needs_a_temporary_folder(
         open_reader(location)
 
 
-@pytest.mark.parametrize("told", ["disk I/O error", "database or disk is full", "unable to open database file"])
+@pytest.mark.parametrize(
+    "told", ["disk I/O error", "database or disk is full", "unable to open database file"]
+)
 def test_a_ledger_on_a_full_disk_is_read_from_a_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:

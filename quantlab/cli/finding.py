@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from quantlab.errors import ConfigError
 from quantlab.exports.names import SESSION_MARKERS, STATUS
 from quantlab.sessions.reading import UnreadableError, read_bytes
 from quantlab.store.location import LEDGER_FILE, Location, locate
-from quantlab.store.redaction import is_url
+from quantlab.store.redaction import is_url, shown
+
+_WHOLE_URL = re.compile(r"[\w+]+://[^/]*/.*[^/]$")
+"""A URL with a database or a file in it."""
 
 
 def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:
@@ -23,9 +27,7 @@ def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:
     if not session_dir.strip():
         raise ConfigError("SESSION_DIR is empty; expected a session's folder (is a shell variable unset?).")
     if is_url(session_dir):
-        raise ConfigError(
-            "SESSION_DIR is a URL; expected a session's folder, or its id together with --ledger URL."
-        )
+        return _in_url(session_dir.rstrip("/"))
     folder = Path(os.path.abspath(session_dir))  # noqa: PTH100 - links stay as they were named
     if folder.is_file():
         raise ConfigError(f"{session_dir} is a file; expected a session's folder.")
@@ -38,6 +40,16 @@ def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:
             f"'quantlab paper-sessions list {_parent_of(session_dir)}' names the sessions there."
         )
     return location, _id_of(folder)
+
+
+def _in_url(text: str) -> tuple[Location, str]:
+    url, _slash, session_id = text.rpartition("/")
+    if not _WHOLE_URL.match(url):
+        raise ConfigError(
+            f"SESSION_DIR is a URL that names no session: {shown(text)}; expected URL/SESSION_ID, or a session's "
+            "folder."
+        )
+    return locate(None, url), session_id
 
 
 def is_session(folder: Path) -> bool:

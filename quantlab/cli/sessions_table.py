@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+_HOME = ("host", "root")
+"""Told of the sessions of a ledger that was asked for by its URL: they may be anywhere."""
 _AGREEMENT = {None: "?", True: "yes", False: "NO"}
 
 
@@ -26,7 +28,12 @@ def as_table(rows: list[Row], location: Location, now: datetime) -> str:
         return f"No sessions to show in {root_dir(location)}."
     twins = "duplicates" in rows[0]
     table = output.Table(
-        ["session_id", "status", *(["agree"] if twins else []), "ticker", "last event (UTC)", "age"]
+        [
+            *("session_id", "status"),
+            *(["agree"] if twins else []),
+            *("ticker", "last event (UTC)", "age"),
+            *(_HOME if location.root is None else []),
+        ]
     )
     for row in rows:
         agreement = [_AGREEMENT[row["duplicates_agree"]]] if twins else []
@@ -39,6 +46,7 @@ def as_table(rows: list[Row], location: Location, now: datetime) -> str:
                 row["ticker"] or "",
                 output.short_time(at)[:16],
                 output.age(at, now),
+                *([row[name] or "" for name in _HOME] if location.root is None else []),
             ],
             {1: output.COLOURS.get(row["status"], "magenta")},
         )

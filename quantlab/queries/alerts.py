@@ -66,7 +66,8 @@ def alerts(
 
     Returns:
         The contract's fields; then `unreadable_files` and `unknown_status_sessions`. A stale alert also has `stage`,
-        `bars_done`, `bars_expected` and `process_alive` (true, false or null).
+        `bars_done`, `bars_expected` and `process_alive` (true, false or null); one of a ledger that roots share has
+        `host` and `root`.
     """
     found = [
         _alert(row, reader, is_alive) for row in reader.rows(alerts_sql(reader), **times(now, stale_after))
@@ -116,6 +117,8 @@ def _alert(
 ) -> dict[str, Any]:
     row["path"] = absolute_path(row, reader.location)
     alert = {name: row[name] for name in _FIELDS}
+    if not reader.location.is_the_roots_own:
+        alert |= {"host": row["host"], "root": row["root"]}
     if row["status"] == "running":
         alert |= {name: row[name] for name in _STALE_FIELDS}
         alert["process_alive"] = is_alive(row["host"], row["pid"], row["process"])

@@ -22,6 +22,7 @@ from quantlab.events import GENESIS_HASH
 from quantlab.store import guards, postgres, views
 from quantlab.store.location import Location, sqlite_uri
 from quantlab.store.lock import file_lock, write_lock
+from quantlab.store.reader import no_ledger_on_server
 from quantlab.store.revision import HEAD_REVISION
 from quantlab.store.schema import ledger_head, metadata
 
@@ -327,7 +328,7 @@ def _prepare_server(location: Location, *, create: bool, upgrade: bool) -> None:
         if revision == HEAD_REVISION:
             return
         if revision is None and not create:
-            raise LedgerError(f"There is no ledger in {location}; run a session against it first.")
+            raise no_ledger_on_server(location)
         if revision is None:
             postgres.require_utf8(connection, location)
         else:

@@ -155,7 +155,9 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
 
 def _cannot_write(error: sqlite3.Error) -> bool:
     """Tell whether SQLite could not make its side files: no permission, or no space (some systems say: I/O)."""
-    return any(told in str(error) for told in ("unable to open", "readonly", "disk I/O error", "disk is full"))
+    return any(
+        told in str(error) for told in ("unable to open", "readonly", "disk I/O error", "disk is full")
+    )
 
 
 class _SqliteSnapshot:
@@ -185,10 +187,18 @@ def _revision(reader: Reader) -> str:
             raise
         found = None
     if found is None and reader.location.file is None:
-        raise LedgerError(f"There is no ledger in {reader.location}; run a session against it first.")
+        raise no_ledger_on_server(reader.location)
     if found is None:
         raise _no_ledger(reader.location)
     return str(found["version_num"])
+
+
+def no_ledger_on_server(location: Location) -> LedgerError:
+    """Say that a database holds no ledger, and how it comes to hold one."""
+    return LedgerError(
+        f"There is no ledger in {location}; run a session against it first, or adopt a root with 'quantlab "
+        "paper-sessions index ROOT --ledger URL'."
+    )
 
 
 def _no_ledger(location: Location) -> LedgerDamagedError:
