@@ -133,6 +133,13 @@ def test_a_process_that_may_be_another_s_is_neither_signalled_nor_taken_for_the_
         bystander.kill()
 
 
+def test_a_session_whose_folder_was_renamed_is_closed_where_it_is_now(sessions: Sessions) -> None:
+    running(sessions).rename(sessions.root / "renamed")
+    assert close(sessions, folder="renamed")["path"] == "renamed"
+    assert json.loads((sessions.root / "renamed" / "session_status.json").read_text())["status"] == "aborted"
+    assert not (sessions.root / TWO).exists()
+
+
 def test_a_session_of_another_host_is_refused_unless_forced(sessions: Sessions) -> None:
     running(sessions, host="another")
     with pytest.raises(QuantlabError, match=r"on host another, which can't be seen.*--force"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from quantlab.cli.asking import say, with_ledger
@@ -34,6 +36,7 @@ def abort(session_dir: str, reason: str, signal_first: bool, force: bool, ledger
             reason,
             now=now,
             say=say,
+            folder=Path(session_dir).name if Path(session_dir).is_dir() else None,
             signal_first=signal_first,
             force=force,
         )

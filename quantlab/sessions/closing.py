@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from quantlab import projections
 from quantlab.errors import ConfigError, ConflictError, QuantlabError, SessionEndedError
-from quantlab.events import OPERATOR, Aborted
+from quantlab.events import OPERATOR, Aborted, Event, Found
 from quantlab.exports import index
 from quantlab.ledger import Entry
 from quantlab.lifecycle import Status
@@ -41,6 +41,7 @@ def abort(
     *,
     now: datetime,
     say: Callable[[str], None],
+    folder: str | None = None,
     signal_first: bool = False,
     force: bool = False,
     wait_seconds: float = WAIT_SECONDS,
@@ -54,6 +55,7 @@ def abort(
         reason: The operator's own words.
         now: The time of the call.
         say: Told what is waited for, and what could not be written.
+        folder: The name by which the operator found it in the root, where it is not what the ledger knows.
         signal_first: Ask the session's process to stop first, and let it record its own end.
         force: Close a session of another host too, whose process can't be seen from here.
         wait_seconds: How long to wait for a process that was asked to stop.
@@ -74,9 +76,11 @@ def abort(
     if _may_close(store, row, home, force=force, signal_first=signal_first):
         with stop_note.left(None if home is None else home / row["path"], reason.strip()):
             row = _ask_to_stop(store, row, wait_seconds, say)
+    if folder is not None and home is not None and not row["ended"]:
+        row = _found(store, row, home, folder, now)
     if not row["ended"]:
         elapsed = timedelta(seconds=time.monotonic() - began)
-        row = _record(store, row, reason.strip(), now + elapsed)
+        row = _record(store, row, Aborted(message=reason.strip()), now + elapsed)
     if home is None:
         say(
             f"NOTE: the files of {session_id} are not on this machine (root {row['root']} on host {row['host']}); "
@@ -168,11 +172,18 @@ def _ask_to_stop(store: Store, row: Row, wait_seconds: float, say: Callable[[str
         time.sleep(_POLL_SECONDS)
 
 
-def _record(store: Store, row: Row, reason: str, at: datetime) -> Row:
+def _found(store: Store, row: Row, home: Path, folder: str, at: datetime) -> Row:
+    """Note that a session's folder was renamed: its end is written where it is now."""
+    if folder == row["path"] or (home / row["path"]).exists():
+        return row
+    return _record(store, row, Found(folder=folder), at)
+
+
+def _record(store: Store, row: Row, event: Event, at: datetime) -> Row:
     entry = Entry(
         session_id=row["session_id"],
         session_version=row["last_version"] + 1,
-        event=Aborted(message=reason),
+        event=event,
         occurred_at=at,
         actor=OPERATOR,
     )

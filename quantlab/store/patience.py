@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STATEMENT_SECONDS = 330.0
-"""For any one statement: longer than the server itself lets one take."""
+"""For any one statement, unless the URL sets the server's own limit: longer than that is by default."""
 WORD_SECONDS = 5.0
 """After so long without an answer the operator is told."""
 LAST_SECONDS = 5.0
@@ -56,7 +57,8 @@ class Patience:
         """Tell the operator, once, what is waited for."""
         if not self._told:
             self._told = True
-            logger.warning("%s Waiting for up to %.0f s.", what, self._seconds)
+            until = "" if math.isinf(self._seconds) else f" for up to {self._seconds:.0f} s"
+            logger.warning("%s Waiting%s.", what, until)
 
     def hear_of_silence(self, seconds: float) -> None:
         """Take note that a statement has been without an answer for so long.
@@ -93,7 +95,8 @@ class Waiting:
 
     def patience(self) -> Patience:
         """Return the patience of the statement that begins now."""
-        return self._of_work or self._new(STATEMENT_SECONDS)
+        their_own = "statement_timeout" in (self._location.url or "")
+        return self._of_work or self._new(math.inf if their_own else STATEMENT_SECONDS)
 
     def _new(self, seconds: float) -> Patience:
         return Patience(self._location, seconds, lambda: self.asked_to_stop())  # noqa: PLW0108 - what it is then

@@ -31,7 +31,7 @@ def watch(engine: sa.Engine, waiting: Waiting) -> None:
             raise psycopg.OperationalError("no answer")
         timeout = named.get("connect_timeout")
         if isinstance(timeout, int):  # one in the URL is text, and is the operator's own
-            named = named | {"connect_timeout": max(1, min(timeout, round(left)))}
+            named = named | {"connect_timeout": max(1, round(min(timeout, left)))}
         return Watched.connect(*arguments, **named)
 
 

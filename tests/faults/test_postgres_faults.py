@@ -301,6 +301,17 @@ def test_a_frozen_server_is_left_soon_once_somebody_asks_to_stop(
     assert time.monotonic() - began < store.patience_seconds / 2
 
 
+def test_a_question_of_a_session_that_shall_stop_leaves_a_frozen_server_soon(
+    frozen: PostgresServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "LAST_SECONDS", 0.5)
+    store.waiting.asked_to_stop = lambda: True
+    began = time.monotonic()
+    with pytest.raises(LedgerAwayError):
+        versions(store)
+    assert time.monotonic() - began < 30
+
+
 def test_ctrl_c_is_heard_while_a_session_waits_for_a_frozen_server(
     server: PostgresServer, location: Location, tmp_path: Path
 ) -> None:
