@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -222,10 +223,9 @@ def _first_line(original: object) -> str:
 
 
 def _connect_arguments(url: sa.URL) -> dict[str, Any]:
-    """Our settings first, so that those in the URL, which come after, win."""
+    """Our settings first, so that the operator's, which come after, win: the environment's, then the URL's."""
     given = {name: value for name, value in CONNECTING.items() if name not in url.query}
     settings = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
     theirs = url.query.get("options", "")
-    return given | {
-        "options": f"{settings} {theirs if isinstance(theirs, str) else ' '.join(theirs)}".strip()
-    }
+    in_url = theirs if isinstance(theirs, str) else " ".join(theirs)
+    return given | {"options": f"{settings} {os.environ.get('PGOPTIONS', '')} {in_url}".strip()}

@@ -5,6 +5,7 @@ Neither the server's own timeouts nor TCP's tell of that, so the client counts t
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 def watch(engine: sa.Engine, waiting: Waiting) -> None:
     """Have every connection that an engine makes count the seconds of its statements, and of its own making."""
+    logging.getLogger("psycopg").setLevel(
+        logging.ERROR
+    )  # what it warns of, a cancelled statement, is told by us
 
     class Watched(psycopg.Connection[Any]):
         def wait(self, gen: PQGen[Any], *arguments: Any, **named: Any) -> Any:

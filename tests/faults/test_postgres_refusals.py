@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 import traceback
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import psycopg
 import pytest
 from both_engines import birth, plain_client
 from drilled_server import own_location, own_server
-from postgres_server import plain
+from postgres_server import own_schema, plain
 
+from quantlab import ledger
 from quantlab.errors import ConfigError, LedgerAwayError, LedgerError, LedgerGoneError
 from quantlab.sessions.recorder import Recorder
 from quantlab.store import postgres
@@ -132,3 +134,13 @@ def test_a_temporary_table_cannot_stand_in_for_the_head(location: Location, stor
 def test_the_server_refuses_to_empty(location: Location, recorder: Recorder, table: str) -> None:
     with pytest.raises(psycopg.errors.RaiseException):
         plain_client(location, f"TRUNCATE {table}")
+
+
+def test_the_environment_s_options_lead_to_the_ledger_as_the_url_s_do(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_schema(server.url()) as url:
+        open_store(locate(None, url)).close()
+        monkeypatch.setenv("PGOPTIONS", unquote(url.partition("options=")[2]))
+        with open_store(locate(None, server.url()), create=False) as store, store.read() as connection:
+            assert ledger.read_head(connection).sequence == 0
