@@ -145,7 +145,7 @@ def test_a_ledger_that_another_process_holds_is_busy(
     ledger: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.store.close()
-    monkeypatch.setattr("quantlab.store.reader.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("quantlab.store.reader.BUSY_TIMEOUT_SECONDS", 0.05)
     holder = sqlite3.connect(ledger.root / "ledger.db", isolation_level=None)
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")

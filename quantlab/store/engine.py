@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from quantlab.errors import LedgerAwayError, LedgerBusyError
 from quantlab.store import migrate, postgres
+from quantlab.store.advice import BUSY_TIMEOUT_SECONDS
 from quantlab.store.location import Location, sqlite_uri
 from quantlab.store.patience import Waiting
 from quantlab.store.reader import open_reader
-from quantlab.store.refusals import BUSY_TIMEOUT_SECONDS, translated
+from quantlab.store.refusals import translated
 from quantlab.store.writing import FileWriter
 
 if TYPE_CHECKING:

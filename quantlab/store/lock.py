@@ -13,13 +13,15 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from quantlab.store.advice import BUSY_TIMEOUT_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from quantlab.store.location import Location
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = BUSY_TIMEOUT_SECONDS
 SLICE_SECONDS = 0.008
 """For how long a writer that goes straight on may take turn after turn before it queues up again."""
 POLL_SECONDS = 0.0005

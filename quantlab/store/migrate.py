@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from quantlab.errors import LedgerDamagedError, LedgerError
 from quantlab.events import GENESIS_HASH
 from quantlab.store import guards, postgres, views
+from quantlab.store.advice import BUSY_TIMEOUT_SECONDS
 from quantlab.store.location import Location, sqlite_uri
 from quantlab.store.lock import file_lock, write_lock
 from quantlab.store.reader import no_ledger_on_server
@@ -122,7 +123,7 @@ def revision_of_file(file: Path) -> str | None:
     """Return the schema revision of a SQLite file; None where it holds no ledger."""
     if file.stat().st_size == 0:
         return None  # SQLite would delete the log beside an empty file
-    connection = sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=30)
+    connection = sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=BUSY_TIMEOUT_SECONDS)
     try:
         return revision_of(connection)
     finally:
@@ -197,7 +198,7 @@ def copy_database(file: Path, target: Path) -> None:
         sqlite3.Error: the file is no sound database.
     """
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    source = sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=30)
+    source = sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=BUSY_TIMEOUT_SECONDS)
     try:
         _make_empty(aside)
         _copy_pages(source, aside)
@@ -318,7 +319,9 @@ def _migrate_sqlite(file: Path) -> None:
 
 
 def _migrating_connection(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=30, isolation_level=None)
+    return sqlite3.connect(
+        sqlite_uri(file, "rw"), uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
+    )
 
 
 def _prepare_server(location: Location, *, create: bool, upgrade: bool) -> None:

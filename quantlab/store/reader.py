@@ -9,7 +9,8 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from quantlab.errors import LedgerBusyError, LedgerDamagedError, LedgerError
+from quantlab.errors import LedgerDamagedError, LedgerError
+from quantlab.store.advice import BUSY_TIMEOUT_SECONDS, of_sqlite
 from quantlab.store.location import Location, sqlite_uri
 from quantlab.store.revision import HEAD_REVISION
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-BUSY_SECONDS = 30.0
 _REVISION = "SELECT version_num FROM alembic_version"
 
 
@@ -143,7 +143,9 @@ def _open_file(location: Location, file: Path) -> Reader:
 
 
 def _connect(file: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(sqlite_uri(file, mode), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(
+        sqlite_uri(file, mode), uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
+    )
     try:
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
@@ -250,19 +252,4 @@ def translated(location: Location) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _ours(location, str(error)) from error
-
-
-def _ours(location: Location, cause: str) -> LedgerError:
-    if "locked" in cause or "busy" in cause:
-        return LedgerBusyError(
-            f"The ledger {location} was busy for {BUSY_SECONDS:.0f} s; another process holds it. Try again."
-        )
-    if "not a database" in cause or "malformed" in cause:
-        return LedgerDamagedError(
-            f"The ledger {location} is damaged ({cause}). Nothing was changed; "
-            "'quantlab ledger verify' tells more and 'quantlab ledger restore' brings a backup back."
-        )
-    if "unable to open" in cause:
-        return LedgerError(f"The ledger {location} can't be read ({cause}); check its permissions.")
-    return LedgerError(f"The ledger {location} could not answer: {cause}.")
+        raise of_sqlite(location, str(error)) from error

@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exc
 
-from quantlab.errors import (
-    ConflictError,
-    LedgerBusyError,
-    LedgerDamagedError,
-    LedgerError,
-    SessionEndedError,
-)
+from quantlab.errors import ConflictError, LedgerError, SessionEndedError
 from quantlab.store import guards, postgres
+from quantlab.store.advice import of_sqlite
 from quantlab.store.redaction import without_secrets
 
 if TYPE_CHECKING:
     from quantlab.store.location import Location
-
-BUSY_TIMEOUT_SECONDS = 30.0
-"""For how long SQLite itself waits for another writer."""
 
 
 class translated:  # noqa: N801 - used as a function, and for every event: a class enters in half a generator's time
@@ -55,39 +47,4 @@ def _ours(location: Location, error: exc.DBAPIError | sqlite3.Error) -> LedgerEr
         return refused(f"The ledger {location} refused an event: {why}; nothing was recorded.")
     if not location.is_sqlite and isinstance(error, exc.DBAPIError):
         return postgres.translated(location, error)
-    for told, (kind, advice) in _ADVICE.items():
-        if told in cause:
-            return kind(f"The ledger {location} {advice.format(cause=cause, wait=BUSY_TIMEOUT_SECONDS)}")
-    return LedgerError(f"The ledger {location} refused: {cause}.")
-
-
-_BUSY = (
-    LedgerBusyError,
-    "was busy for {wait:.0f} s; another process holds it. Nothing was recorded; try again.",
-)
-_DAMAGED = (
-    LedgerDamagedError,
-    "is damaged ({cause}). Nothing was changed; 'quantlab ledger verify' tells more and "
-    "'quantlab ledger restore' brings a backup back.",
-)
-_CLOSED = (
-    LedgerError,
-    "can't be opened or written ({cause}); check that its folder exists and the permissions of both.",
-)
-_ADVICE: dict[str, tuple[type[LedgerError], str]] = {
-    "is locked": _BUSY,
-    "busy": _BUSY,
-    "not a database": _DAMAGED,
-    "malformed": _DAMAGED,
-    "no such table": _DAMAGED,
-    "no such column": _DAMAGED,
-    "disk is full": (LedgerError, "is on a full disk; nothing was recorded. Free space and try again."),
-    "disk I/O error": (
-        LedgerError,
-        "could not be read or written ({cause}); nothing was recorded. Check the disk (full, over quota, failing or "
-        "gone?), then run 'quantlab ledger verify'.",
-    ),
-    "readonly": _CLOSED,
-    "unable to open": _CLOSED,
-}
-"""What SQLite says -> the error, and the way out."""
+    return of_sqlite(location, cause)
