@@ -84,7 +84,7 @@ def test_another_program_s_schema_of_the_same_name_is_told(file: Path) -> None:
 def test_a_folder_in_the_file_s_place_is_told(file: Path) -> None:
     file.unlink()
     file.mkdir()
-    with pytest.raises(LedgerError, match="can't be opened or written"):
+    with pytest.raises(LedgerError, match="can't be read or written"):
         open_root(file.parent)
 
 
@@ -103,7 +103,7 @@ def test_a_missing_ledger_does_not_come_back_empty(tmp_path: Path) -> None:
 def test_a_ledger_deleted_beneath_an_open_store_does_not_come_back_empty(file: Path) -> None:
     with open_root(file.parent) as store:
         file.unlink()
-        with pytest.raises(LedgerError, match="can't be opened or written"):
+        with pytest.raises(LedgerError, match="can't be read or written"):
             Recorder(store).record(entry("s3", 4, heartbeat()))
     assert not file.exists()
 
