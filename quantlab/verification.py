@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,7 @@ import sqlalchemy as sa
 
 from quantlab.events import ANNOTATIONS, BIRTHS, ENDS, GENESIS_HASH, TYPES
 from quantlab.ledger import COLUMNS, Head, stream
-from quantlab.store import guards, migrate, views
-from quantlab.store.schema import metadata
+from quantlab.store import installed, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -111,9 +109,14 @@ class Lifecycles:
             yield row
 
 
-def check_guards(connection: sa.Connection) -> list[Fault]:
-    """Name every trigger and view that is missing, altered or not ours, and every index that is missing."""
-    expected, found = _expected_guards(connection), _found_guards(connection)
+def check_guards(connection: sa.Connection, made_views: installed.Made | None) -> list[Fault]:
+    """Name every trigger and view that is missing, altered or not ours, and every index that is missing.
+
+    Args:
+        connection: Holds the snapshot.
+        made_views: What `installed.made_views` returned; where that is None, views are looked for by name only.
+    """
+    expected, found = installed.expected(connection), installed.found(connection, made_views)
     lost = sorted(migrate.lost_indexes(connection), key=lambda index: str(index.name))
     faults = [Fault("guards", f"the index {index.name} is missing") for index in lost]
     for name in sorted(expected.keys() | found.keys()):
@@ -181,34 +184,3 @@ def _ends(row: Sequence[Any]) -> bool:
         except (msgspec.MsgspecError, AttributeError, TypeError):
             return False
     return row[_TYPE] in ENDS
-
-
-def _expected_guards(connection: sa.Connection) -> dict[str, str]:
-    if connection.dialect.name == "sqlite":
-        return {_named(text): text for text in (*guards.SQLITE, *views.SQLITE.values())}
-    functions = [text for text in guards.POSTGRES if "$$" in text]
-    triggers = [text for text in guards.POSTGRES if "$$" not in text]
-    bodies = {_named(text): text.split("$$")[1] for text in functions}
-    return bodies | {_named(text): "on" for text in triggers} | dict.fromkeys(views.POSTGRES, "view")
-
-
-def _found_guards(connection: sa.Connection) -> dict[str, str]:
-    if connection.dialect.name == "sqlite":
-        query = "SELECT name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')"
-        return dict(tuple(row) for row in stream(connection, query))
-    tables = ", ".join(f"'{name}'" for name in metadata.tables)
-    ours = ", ".join(f"'{name}'" for name in views.POSTGRES)
-    queries = (
-        "SELECT proname, prosrc FROM pg_proc WHERE proname LIKE 'quantlab%'"
-        " AND pronamespace = current_schema()::regnamespace",
-        "SELECT tgname, CASE tgenabled WHEN 'O' THEN 'on' WHEN 'A' THEN 'on' ELSE 'off' END"
-        " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
-        f" WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace AND relname IN ({tables})",
-        f"SELECT viewname, 'view' FROM pg_views WHERE schemaname = current_schema() AND viewname IN ({ours})",
-    )
-    return {name: text for query in queries for name, text in stream(connection, query)}
-
-
-def _named(statement: str) -> str:
-    found = re.search(r"(?:TRIGGER|VIEW|FUNCTION) (\w+)", statement)
-    return found.group(1) if found else statement
