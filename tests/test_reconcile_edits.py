@@ -179,3 +179,76 @@ def test_edits_of_several_files_count_each_and_add_up(sessions: Sessions) -> Non
     reconciled(sessions)
     shown = row(sessions, "old")
     assert (shown["amendments"], shown["status"], shown["ticker"]) == (2, "success", "SOL-USD")
+
+
+def exact_copy(folder: Path) -> bool:
+    return (folder / "metadata.json").read_bytes() == (folder / "session_metadata.json").read_bytes()
+
+
+@pytest.mark.parametrize("indent", [2, None], ids=["as we write it", "as another program does"])
+def test_one_index_records_an_edit_of_the_metadata_and_makes_its_exact_copy(
+    sessions: Sessions, indent: int | None
+) -> None:
+    folder = finished(sessions)
+    path = folder / "session_metadata.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"python_version": "3"}, indent=indent) + "\n")
+    edited = path.read_bytes()
+    found = reconciled(sessions)
+    assert ([one.file for one in found.amended], found.remade) == (
+        ["session_metadata.json"],
+        {ONE: ["metadata.json"]},
+    )
+    assert (path.read_bytes(), exact_copy(folder), reconciled(sessions)) == (edited, True, NOTHING)
+
+
+def test_an_edit_of_the_metadata_taken_back_is_copied_too(sessions: Sessions) -> None:
+    folder = finished(sessions)
+    original = (folder / "session_metadata.json").read_bytes()
+    edit(folder / "session_metadata.json", python_version="3")
+    reconciled(sessions)
+    (folder / "session_metadata.json").write_bytes(original)
+    reconciled(sessions)
+    assert ((folder / "metadata.json").read_bytes(), reconciled(sessions)) == (original, NOTHING)
+
+
+def test_the_same_edit_of_the_metadata_and_its_copy_is_one_edit(sessions: Sessions) -> None:
+    folder = finished(sessions)
+    for name in ("session_metadata.json", "metadata.json"):
+        edit(folder / name, python_version="3")
+    found = reconciled(sessions)
+    assert ([one.file for one in found.amended], found.remade) == (["session_metadata.json"], {})
+    assert reconciled(sessions) == NOTHING
+
+
+def test_an_edit_of_the_copy_alone_stays_when_the_metadata_is_edited(sessions: Sessions) -> None:
+    folder = finished(sessions)
+    edit(folder / "metadata.json", note="mine")
+    reconciled(sessions)
+    edit(folder / "session_metadata.json", python_version="3")
+    assert reconciled(sessions).remade == {}
+    assert (json.loads((folder / "metadata.json").read_bytes())["note"], reconciled(sessions)) == (
+        "mine",
+        NOTHING,
+    )
+
+
+def test_metadata_that_holds_no_json_is_not_copied(sessions: Sessions) -> None:
+    folder = finished(sessions)
+    kept = (folder / "metadata.json").read_bytes()
+    (folder / "session_metadata.json").write_bytes(b"{")
+    assert reconciled(sessions).remade == {}
+    assert ((folder / "metadata.json").read_bytes(), reconciled(sessions)) == (kept, NOTHING)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_lost_copy_of_edited_metadata_is_made_of_what_can_be_read(sessions: Sessions, broken: bool) -> None:
+    folder = finished(sessions)
+    path = folder / "session_metadata.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"python_version": "3"}))
+    reconciled(sessions)
+    (folder / "metadata.json").unlink()
+    if broken:
+        path.write_bytes(b"{")
+    assert reconciled(sessions).remade == {ONE: ["metadata.json"]}
+    assert json.loads((folder / "metadata.json").read_bytes())["python_version"] == "3"
+    assert (exact_copy(folder), reconciled(sessions)) == (not broken, NOTHING)

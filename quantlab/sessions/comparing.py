@@ -92,7 +92,18 @@ class Known:
             digest=seen.digest,
         )
         self.documents, self.digests[name], self.unreadable = after, seen.digest, sorted(problems)
+        self._amended_at[name] = len(self._recorded)
         return amended
+
+    def copy_lags(self, metadata: Seen, copy: Seen) -> bool:
+        """Tell whether metadata.json, which nobody edited, is no exact copy of session_metadata.json as it is known."""
+        return (
+            METADATA_COPY in self.made
+            and METADATA_COPY not in self._amended_at
+            and metadata.document is not None
+            and self.is_current(METADATA, metadata)
+            and copy.digest != metadata.digest
+        )
 
     def _changes(self, name: str, before: Document | None, seen: Seen) -> dict[str, dict[str, Any]]:
         changes = _changed_fields(before or {}, seen.document) if seen.document is not None else {}
@@ -148,7 +159,7 @@ class Known:
             since = self._recorded[self._amended_at[name] :]
             if all(one.type in ANNOTATIONS for one in since):
                 current.add(digest)
-        return current
+        return current | self._current(METADATA) if name == METADATA_COPY else current
 
     def _earlier(self, name: str, seen: Seen) -> Iterator[str | None]:
         """Yield digests that the file had before, back to the last edit of it: going behind that is an edit too."""

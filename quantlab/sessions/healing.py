@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,17 @@ import sqlalchemy as sa
 from quantlab import ledger
 from quantlab.errors import QuantlabError
 from quantlab.exports.files import remove_leftovers, write_whole
+from quantlab.exports.names import METADATA, METADATA_COPY
 from quantlab.sessions.comparing import Known
-from quantlab.sessions.folders import ARTIFACTS_FOLDER, look
+from quantlab.sessions.folders import ARTIFACTS_FOLDER, Seen, look, parse
 from quantlab.sessions.process import is_alive
+from quantlab.sessions.reading import UnreadableError, read_bytes
 from quantlab.sessions.recorder import Recorder
 from quantlab.store.home import name_of, names_of, this_host
 from quantlab.store.schema import paper_sessions, pending_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from quantlab.store.engine import Store
 
@@ -136,12 +139,17 @@ def behind(known: Known, folder: Path, root: Path) -> list[str]:
     return names
 
 
-def write_files(folder: Path, made: Mapping[str, bytes], names: Iterable[str]) -> None:
+def write_files(folder: Path, known: Known, root: Path, names: Sequence[str]) -> None:
     """Write some of the files that a session's events make, each whole.
+
+    Where somebody's edit of session_metadata.json stands, metadata.json becomes a copy of that file, byte for byte.
 
     Raises:
         QuantlabError: one can't be written.
     """
+    made = known.made
+    if METADATA_COPY in names and METADATA not in names:
+        made = made | _edited_metadata(folder, known, root)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
@@ -149,6 +157,15 @@ def write_files(folder: Path, made: Mapping[str, bytes], names: Iterable[str]) -
     remove_leftovers(folder)
     for name in names:
         write_whole(folder / name, made[name])
+
+
+def _edited_metadata(folder: Path, known: Known, root: Path) -> dict[str, bytes]:
+    try:
+        data = read_bytes(f"{folder}/{METADATA}", str(root))
+        seen = Seen(digest=hashlib.sha256(data).hexdigest(), document=parse(data))
+    except (FileNotFoundError, UnreadableError):
+        return {}
+    return {METADATA_COPY: data} if known.is_current(METADATA, seen) else {}
 
 
 def _heal_or_say(store: Store, root: Path, place: Place, say: Callable[[str], None]) -> list[str] | None:
@@ -170,7 +187,7 @@ def _heal_one(store: Store, root: Path, place: Place) -> list[str]:
         known = Known(ledger.read_session(connection, place["session_id"]))
     names = behind(known, folder, root)
     if names:
-        write_files(folder, known.made, names)
+        write_files(folder, known, root, names)
     return names
 
 

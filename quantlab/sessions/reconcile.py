@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from quantlab.errors import ConfigError, QuantlabError
 from quantlab.events import OPERATOR, Amended, Event, Found, Recorded, Vanished
 from quantlab.exports.files import remove_leftovers
+from quantlab.exports.names import METADATA, METADATA_COPY
 from quantlab.ledger import Entry
 from quantlab.sessions.adoption import Copy, Progress, adopt, shared_home
 from quantlab.sessions.comparing import Known
@@ -186,7 +187,7 @@ def _reconcile_some(
     if entries:
         _note(Recorder(store).record_annotations(entries), findings)
     for session in todo.values():
-        session.remake(findings)
+        session.remake(root, findings)
 
 
 def _located(
@@ -225,8 +226,8 @@ class _Session:
         known = self._known = Known(recorded)
         if len(recorded) != self.place["last_version"]:
             return  # it has moved on since it was listed; the next call looks again
-        for name in known.names():
-            seen = look(str(self.folder), name, str(root))
+        found = {name: look(str(self.folder), name, str(root)) for name in known.names()}
+        for name, seen in found.items():
             if known.is_current(name, seen):
                 continue
             if known.is_behind(name, seen):
@@ -234,8 +235,11 @@ class _Session:
                 if name not in known.unreadable:
                     continue
                 data = known.made[name]
-                seen = Seen(digest=hashlib.sha256(data).hexdigest(), document=parse(data))
+                seen = Seen(digest=hashlib.sha256(data).hexdigest(), document=parse(data))  # noqa: PLW2901
             self._noted.append(known.amend(name, seen))
+        lags = METADATA not in self._behind and known.copy_lags(found[METADATA], found[METADATA_COPY])
+        if lags and METADATA_COPY not in self._behind:
+            self._behind.append(METADATA_COPY)
         if self._noted and known.unreadable and isinstance(self._noted[-1], Amended):
             findings.unreadable[self.place["session_id"]] = known.unreadable
 
@@ -249,12 +253,12 @@ class _Session:
                 actor=OPERATOR,
             )
 
-    def remake(self, findings: Findings) -> None:
+    def remake(self, root: Path, findings: Findings) -> None:
         if not self._behind or self.folder is None or self._known is None:
             return
         session_id = self.place["session_id"]
         try:
-            write_files(self.folder, self._known.made, self._behind)
+            write_files(self.folder, self._known, root, self._behind)
         except QuantlabError as error:
             findings.troubles.append(f"{session_id}: {error}")
             return
