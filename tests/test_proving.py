@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import flow_program as program
 import pytest
 from flow_program import PAPER, document, said, session_of
 
 from quantlab.research import rerun
+from quantlab.sessions.claims import _agree
+from quantlab.trading import outcome
 from quantlab.trading.simulation import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from quantlab.trading.results import Simulation
+    from quantlab.trading.results import Outcome, Simulation
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +113,122 @@ def test_a_difference_that_no_bar_shows_is_told_as_one_of_a_fill(
     done = said(folder, "--paper-sessions-prove", str(session_of(folder)))
     assert done.code == 1
     assert "the kept equity table does not: a fill's detail changed" in done.out
+
+
+def edit_summary(path: Path, *sections: str, **figures: float | None) -> None:
+    """Write other figures into a document's summary, as somebody with an editor would."""
+    whole = document(path)
+    summary = whole
+    for name in (*sections, "summary"):
+        summary = summary[name]
+    summary |= figures
+    path.write_text(json.dumps(whole, indent=2) + "\n")
+
+
+def proved(folder: Path) -> tuple[int, str]:
+    done = said(folder, "--paper-sessions-prove", str(session_of(folder)))
+    return done.code, done.out
+
+
+def test_a_figure_that_was_edited_and_recorded_makes_it_different(folder: Path) -> None:
+    session = session_of(folder)
+    earned = document(session / "metrics.json")["summary"]["total_return"]
+    edit_summary(session / "session_metadata.json", total_return=5.5)
+    assert said(folder, "--paper-sessions-index", str(session.parent)).code == 0
+    code, out = proved(folder)
+    assert code == 1
+    assert f"{session.name}: different" in out
+    assert f"total_return: the ledger shows 5.5, the second run gives {earned!r}" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "sections"),
+    [("metrics.json", ()), ("report.json", ("machine_contract",)), ("metadata.json", ())],
+)
+def test_a_figure_that_was_edited_in_a_file_alone_makes_it_different(
+    folder: Path, name: str, sections: tuple[str, ...]
+) -> None:
+    edit_summary(session_of(folder) / name, *sections, sharpe_simple=9.5)
+    code, out = proved(folder)
+    assert code == 1
+    assert (
+        f"{name}, {'.'.join((*sections, 'summary'))}.sharpe_simple: it shows 9.5, the second run gives" in out
+    )
+
+
+@pytest.mark.parametrize("name", ["trades.csv", "artifacts/equity.csv"])
+def test_a_table_that_was_edited_makes_it_different(folder: Path, name: str) -> None:
+    table = session_of(folder) / name
+    lines = table.read_bytes().splitlines(keepends=True)
+    table.write_bytes(b"".join([*lines[:3], lines[3].replace(b"0", b"9", 1), *lines[4:]]))
+    code, out = proved(folder)
+    assert (code, f"{name}, line 4: not what the second run gives" in out) == (1, True)
+
+
+def test_a_ticker_that_was_edited_and_recorded_makes_it_different(folder: Path) -> None:
+    session = session_of(folder)
+    config = document(session / "config.json")
+    (session / "config.json").write_text(json.dumps(config | {"ticker": "OTHER"}))
+    assert said(folder, "--paper-sessions-index", str(session.parent)).code == 0
+    code, out = proved(folder)
+    assert (code, "ticker: the ledger shows 'OTHER', the second run gives" in out) == (1, True)
+
+
+def test_an_edit_that_was_taken_back_leaves_it_identical(folder: Path) -> None:
+    path = session_of(folder) / "session_metadata.json"
+    original = path.read_bytes()
+    edit_summary(path, total_return=5.5)
+    assert said(folder, "--paper-sessions-index", str(path.parent.parent)).code == 0
+    path.write_bytes(original)
+    assert said(folder, "--paper-sessions-index", str(path.parent.parent)).code == 0
+    assert proved(folder)[0] == 0
+
+
+def test_an_edit_of_no_figure_leaves_it_identical(folder: Path) -> None:
+    path = session_of(folder) / "session_metadata.json"
+    path.write_text(json.dumps(document(path) | {"note": "mine", "python_version": "3"}))
+    assert said(folder, "--paper-sessions-index", str(path.parent.parent)).code == 0
+    assert proved(folder)[0] == 0
+
+
+def test_files_that_are_gone_leave_it_identical(folder: Path) -> None:
+    for name in ("trades.csv", "artifacts/equity.csv", "metrics.json", "report.json", "metadata.json"):
+        (session_of(folder) / name).unlink()
+    assert proved(folder)[0] == 0
+
+
+def with_other_figures(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
+    """Count the Sharpe ratio otherwise than the session did, from the same equity."""
+    counted = outcome.evaluate
+
+    def evaluate(*arguments: Any) -> Outcome:
+        made = counted(*arguments)
+        return replace(
+            made, figures=replace(made.figures, sharpe_simple=(made.figures.sharpe_simple or 0) * factor)
+        )
+
+    monkeypatch.setattr(outcome, "evaluate", evaluate)
+
+
+def test_a_figure_that_another_library_rounds_otherwise_leaves_it_identical(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_other_figures(monkeypatch, 1 + 1e-15)
+    assert proved(folder)[0] == 0
+
+
+def test_a_figure_that_is_counted_otherwise_today_makes_it_different(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_other_figures(monkeypatch, 1.01)
+    code, out = proved(folder)
+    assert (code, "sharpe_simple: the ledger shows" in out) == (1, True)
+
+
+def test_a_figure_that_an_older_program_did_not_tell_is_no_difference() -> None:
+    assert _agree(None, None, 1.5)
+    assert not _agree(None, 1.5, 1.5)
+    assert not _agree(1.5, 1.5, None)
 
 
 def test_a_failed_session_has_nothing_to_prove(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from quantlab.exports import artifacts
 from quantlab.ledger import Entry
 from quantlab.research.rerun import first_difference_from_kept, rerun
 from quantlab.sessions.adoption import home_of
+from quantlab.sessions.claims import first_false_claim
 from quantlab.sessions.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class Kept:
 def prove(store: Store, folder: Path | None, session_id: str, *, now: datetime) -> Proved:
     """Run a session again, record a `proved` event and return it.
 
+    It is identical where every fill and the equity of every bar are equal to the last digit, and where nothing that the
+    ledger or the session's files show of the result says otherwise, whoever wrote it there.
+
     Args:
         store: The ledger.
         folder: The session's; None where only a shared ledger was named, which then says where it is.
@@ -58,7 +62,7 @@ def prove(store: Store, folder: Path | None, session_id: str, *, now: datetime) 
             f"No session {session_id!r} in {store.location}; 'quantlab paper-sessions list' names them."
         )
     kept = kept_by(recorded, session_id)
-    outcome = _compared(folder or _folder_of(row), kept)
+    outcome = _compared(row, recorded, folder or _folder_of(row), kept)
     entry = Entry(
         session_id=session_id,
         session_version=recorded[-1].session_version + 1,
@@ -102,15 +106,18 @@ def _first(recorded: Sequence[Recorded], kind: type[OfKind]) -> OfKind | None:
     return cast("OfKind | None", next(found, None))
 
 
-def _compared(folder: Path, kept: Kept) -> Proved:
+def _compared(row: Row, recorded: Sequence[Recorded], folder: Path, kept: Kept) -> Proved:
     try:
         result = rerun(folder, kept.config, kept.data)
     except (DataError, StrategyError) as error:
         return Proved(outcome=IMPOSSIBLE, detail=str(error))
-    if result.result_digest == kept.result_digest:
-        detail = (
-            f"{len(result.prices)} bars and {len(result.simulation.fills)} fills, equal to the last digit"
-        )
-        return Proved(outcome=IDENTICAL, detail=detail, result_digest=result.result_digest)
-    detail = first_difference_from_kept(folder, result)
-    return Proved(outcome=DIFFERENT, detail=detail, result_digest=result.result_digest)
+    if result.result_digest != kept.result_digest:
+        difference: str | None = first_difference_from_kept(folder, result)
+    else:
+        difference = first_false_claim(row, recorded, folder, result)
+    same = f"{len(result.prices)} bars and {len(result.simulation.fills)} fills, equal to the last digit"
+    return Proved(
+        outcome=IDENTICAL if difference is None else DIFFERENT,
+        detail=same if difference is None else difference,
+        result_digest=result.result_digest,
+    )
