@@ -86,6 +86,15 @@ def test_a_message_keeps_its_other_words() -> None:
     assert without_secrets(message) == message.replace("s3cret", "***")
 
 
+@pytest.mark.parametrize(
+    "url", ["https://ann:s3cret@proxy:8080/", "socks5:/ann:s3cret@proxy", "x://:s3cret@host"]
+)
+def test_a_message_shows_no_password_of_a_url_of_another_kind(url: str) -> None:
+    shown_message = without_secrets(f"The proxy {url} refused.")
+    assert "s3cret" not in shown_message
+    assert shown_message == f"The proxy {url.replace('s3cret', '***')} refused."
+
+
 def test_a_location_shows_no_password() -> None:
     location = locate(None, SERVER)
     assert "s3cret" not in f"{location} {location!r}"
