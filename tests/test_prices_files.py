@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,6 +76,19 @@ def test_the_time_column_has_four_names(path: Path, name: str) -> None:
 )  # fmt: skip
 def test_times_are_iso_or_counts_and_utc_unless_they_say_otherwise(path: Path, text: str) -> None:
     assert str(read(path, f"{HEADER}{text},1,2,0.5,1.5,10\n").prices.times[0])[:16] == "2023-01-01T12:00"
+
+
+def test_a_file_gives_the_same_data_hash_whatever_the_zone_of_the_machine(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = set()
+    with monkeypatch.context() as patch:
+        for zone in ("UTC", "Asia/Tokyo", "America/New_York"):
+            patch.setenv("TZ", zone)
+            time.tzset()
+            hashes.add(table.data_hash(table.to_csv(read(path, HEADER + ROW).prices)))
+    time.tzset()
+    assert len(hashes) == 1
 
 
 def test_nanoseconds_are_not_rounded(path: Path) -> None:
