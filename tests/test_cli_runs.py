@@ -93,3 +93,28 @@ def test_a_bad_question_is_refused(folder: Path, words: tuple[str, ...], why: st
 
 def test_an_empty_root_says_how_to_begin(tmp_path: Path) -> None:
     assert "No runs below ." in said(tmp_path, "--runs-list", ".").out
+
+
+def foreign(folder: Path, name: str, sharpe: str, created_at: str) -> None:
+    run = folder / "runs" / name
+    run.mkdir(parents=True)
+    text = f'{{"status": "success", "created_at": "{created_at}", "summary": {{"sharpe_simple": {sharpe}}}}}'
+    (run / "metadata.json").write_text(text)
+
+
+@pytest.mark.parametrize("sharpe", ["Infinity", "NaN", "1e999", "1" + "0" * 400])
+def test_a_figure_that_is_not_finite_is_null_and_never_the_best(tmp_path: Path, sharpe: str) -> None:
+    foreign(tmp_path, "a", "0.5", "2026-01-01T00:00:00+00:00")
+    foreign(tmp_path, "b", sharpe, "2026-01-01T00:00:00+00:00")
+    assert "NaN" not in (said(tmp_path, "runs", "list", "runs", "--format", "csv").out)
+    assert said(tmp_path, "runs", "list", "runs").code == 0
+    assert json.loads(said(tmp_path, "runs", "best", "runs", "--format", "json").out)["run_id"] == "a"
+    shown = json.loads(said(tmp_path, "runs", "show", "runs/b", "--format", "json").out)
+    assert shown["sharpe_simple"] is None
+
+
+def test_list_has_the_newest_first_by_instant(tmp_path: Path) -> None:
+    foreign(tmp_path, "z", "0", "2026-01-02T01:00:00+05:00")
+    foreign(tmp_path, "a", "0", "2026-01-01T22:00:00+00:00")
+    lines = said(tmp_path, "runs", "list", "runs").out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["a", "z"]

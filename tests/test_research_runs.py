@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from sessions_builder import NOW
 from quantlab.config import RunConfig
 from quantlab.errors import QuantlabError
 from quantlab.research.folders import new_folder
-from quantlab.research.runs_index import read_runs
+from quantlab.research.runs_index import read_runs, refresh
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,3 +169,70 @@ def test_a_folder_that_may_not_be_looked_into_is_named_among_the_runs() -> None:
         with as_ordinary_user():
             assert read_runs(root) == ([], [str(root / "closed")])
         (root / "closed").chmod(0o755)
+
+
+FOREIGN = {
+    "nan": '{"summary": {"sharpe_simple": NaN, "total_return": -Infinity}}',
+    "huge": '{"summary": {"sharpe_simple": 1e999, "trades": 1%s}}'.replace("%s", "0" * 400),
+    "surrogate": '{"run_id": "\\ud800", "request_id": "a\\u0000b"}',
+    "nested": '{"run_id": ' + "[" * 900 + "]" * 900 + "}",
+    "mark": '\ufeff{"run_id": ["list"], "status": {}}',
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_foreign_run_leaves_the_next_run_a_success(tmp_path: Path, text: str) -> None:
+    foreign = tmp_path / "outputs" / "runs" / "legacy"
+    foreign.mkdir(parents=True)
+    for name in ("metadata.json", "config.json"):
+        (foreign / name).write_text(text)
+    done = said(tmp_path, *SYNTHETIC, "--signal-file", "signals.jsonl")
+    assert (done.code, done.err) == (0, "")
+    (own,) = (one for one in foreign.parent.iterdir() if one.is_dir() and one != foreign)
+    assert document(own / "metadata.json")["status"] == "success"
+    assert len(document(foreign.parent / "runs_index.json")["runs"]) == 2
+    assert program.signals_in(tmp_path / "signals.jsonl")[-1]["event"] == "SESSION_COMPLETED"
+
+
+def test_a_run_whose_folder_s_name_is_no_text_is_listed(tmp_path: Path) -> None:
+    name = b"\xff".decode(errors="surrogateescape")
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "metadata.json").write_text("{}")
+    refresh(tmp_path)
+    assert document(tmp_path / "runs_index.json")["runs"][0]["run_id"] == "\\udcff"
+
+
+def test_a_pipe_in_a_run_s_folder_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metadata.json").write_text("{}")
+    os.mkfifo(tmp_path / "run" / "config.json")
+    assert read_runs(tmp_path)[1] == [str(tmp_path / "run" / "config.json")]
+
+
+def test_a_defect_of_the_index_leaves_the_run_a_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_root: Path) -> None:
+        raise ValueError("unforeseen")
+
+    monkeypatch.setattr("quantlab.research.runs_index.refresh", broken)
+    done = said(tmp_path, *SYNTHETIC)
+    assert (done.code, "can't be made (ValueError: unforeseen). The run is whole" in done.err) == (0, True)
+    assert document(program.run_of(tmp_path) / "metadata.json")["status"] == "success"
+
+
+def indexed_at(root: Path, *runs: dict[str, object]) -> object:
+    for number, metadata in enumerate(runs):
+        (root / str(number)).mkdir()
+        (root / str(number) / "metadata.json").write_text(json.dumps(metadata))
+    refresh(root)
+    return document(root / "runs_index.json")["generated_at"]
+
+
+def test_an_index_of_runs_without_times_has_none(tmp_path: Path) -> None:
+    assert indexed_at(tmp_path, {}, {"created_at": 5}, {"created_at": "soon"}) is None
+
+
+def test_an_index_is_as_new_as_its_newest_run_by_instant_in_utc(tmp_path: Path) -> None:
+    earlier, later = {"finished_at": "2026-01-02T01:00:00+05:00"}, {"created_at": "2026-01-01T22:00:00+00:00"}
+    assert indexed_at(tmp_path, earlier, later) == "2026-01-01T22:00:00.000000+00:00"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from quantlab.cli.output import as_json
 from quantlab.cli.run import TEXT
+from quantlab.clock import iso
 from quantlab.errors import ConfigError
 from quantlab.text import printable
 
@@ -33,14 +34,14 @@ def list_runs(root: str, form: str) -> None:
 
     found = _read_root(root)
     if form == "json":
-        click.echo(json.dumps(found, indent=2))
+        click.echo(as_json(found))
     elif form == "csv":
         click.echo(runs_index.as_csv(found), nl=False)
     elif not found:
         click.echo(f"No runs below {root}; 'quantlab run --ticker ETH-USD --start … --end …' makes one.")
     else:
         click.echo(_TABLE.format("RUN", "STATUS", "TICKER", "RETURN", "SHARPE", "TRADES"))
-        for run in reversed(found):
+        for run in sorted(found, key=_newness, reverse=True):
             click.echo(printable(_line(run)).rstrip())
 
 
@@ -69,10 +70,17 @@ def best_run(root: str, metric: str, form: str) -> None:
     ranked = [run for run in _read_root(root) if run["status"] == "success" and _is_number(run[metric])]
     if not ranked:
         raise ConfigError(f"No run below {root} has succeeded with a {metric}; run one first.")
-    _print(max(ranked, key=lambda run: (run[metric], run["run_id"])), form)
+    _print(max(ranked, key=lambda run: (run[metric], str(run["run_id"]))), form)
 
 
 _TABLE = "{:<36} {:<8} {:<10} {:>8} {:>7} {:>6}"
+
+
+def _newness(run: Run) -> tuple[str, str]:
+    from quantlab.research.runs_index import time_of
+
+    moment = time_of(run)
+    return "" if moment is None else iso(moment), str(run["run_id"])
 
 
 def _line(run: Run) -> str:
@@ -87,7 +95,7 @@ def _line(run: Run) -> str:
 
 def _print(run: Run, form: str) -> None:
     if form == "json":
-        click.echo(json.dumps(run, indent=2))
+        click.echo(as_json(run))
         return
     for name, value in run.items():
         click.echo(printable(f"{name:<14} : {'n/a' if value is None else value}"))

@@ -67,7 +67,9 @@ def _append_line(path: Path, line: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     handle = os.open(path, flags, 0o666)
     try:
-        data = (b"\n" if _ends_torn(path) else b"") + line.encode()
+        data = (b"\n" if _ends_torn(path) else b"") + line.encode(
+            errors="backslashreplace"
+        )  # JSON's own escapes
         if os.write(handle, data) < len(data):
             raise OSError(errno.ENOSPC, "only a part of the line could be written")
     finally:

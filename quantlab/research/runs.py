@@ -197,10 +197,20 @@ def _record(run: ResearchRun, result: Succeeded) -> None:
         )
     )
     run.finish("success", summary=result.summary, result_digest=result.result_digest)
+    _refresh_index(run)
+
+
+def _refresh_index(run: ResearchRun) -> None:
+    """List the run; whatever stands in the way, and be it a defect, must not turn a recorded success into a failure."""
     try:
         runs_index.refresh(run.folder.parent)
-    except QuantlabError as error:
-        run.options.say(f"WARNING: {error} The run is whole; the next one brings the index up to date.")
+    except Exception as error:  # noqa: BLE001 - see above
+        told = str(error) if isinstance(error, QuantlabError) else _unlisted(run, error)
+        run.options.say(f"WARNING: {told} The run is whole; the next one brings the index up to date.")
+
+
+def _unlisted(run: ResearchRun, error: Exception) -> str:
+    return f"{run.folder.parent / runs_index.JSON} can't be made ({type(error).__name__}: {error})."
 
 
 def _ended(run: ResearchRun, signals: SignalFile, error: BaseException) -> BaseException:

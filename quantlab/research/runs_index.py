@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
+from quantlab.clock import iso, parse_iso
 from quantlab.exports.files import json_bytes, write_whole
 from quantlab.exports.names import CONFIG, METADATA_COPY
 from quantlab.store.lock import file_lock
@@ -14,6 +16,7 @@ from quantlab.text import csv_cell, markdown_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
     from pathlib import Path
 
 CSV, JSON, MARKDOWN = "runs_index.csv", "runs_index.json", "runs_index.md"
@@ -54,16 +57,19 @@ def _is_run(folder: Path, unreadable: list[str]) -> bool:
 
 
 def read_run(folder: Path) -> tuple[Run, list[str]]:
-    """Return one run as its folder tells it, unknown fields None, and the files that could not be read."""
+    """Return one run as its folder tells it, and the files that could not be read.
+
+    What is unknown is None, and so is what no index can hold: anybody may have written the files.
+    """
     unreadable: list[str] = []
     metadata = _read(folder / METADATA_COPY, unreadable)
     config = _read(folder / CONFIG, unreadable)
     summary = metadata.get("summary") if isinstance(metadata.get("summary"), dict) else {}
-    run: Run = {name: metadata.get(name) for name in _FROM_METADATA}
-    run |= {name: config.get(name) for name in _FROM_CONFIG}
-    run |= {name: (summary or {}).get(name) for name in FIGURES}
-    run["run_id"] = run["run_id"] or folder.name
-    run["path"] = str(folder.absolute())
+    run: Run = {name: _plain(metadata.get(name)) for name in _FROM_METADATA}
+    run |= {name: _plain(config.get(name)) for name in _FROM_CONFIG}
+    run |= {name: _plain((summary or {}).get(name)) for name in FIGURES}
+    run["run_id"] = run["run_id"] or _plain(folder.name)
+    run["path"] = _plain(str(folder.absolute()))
     return run, unreadable
 
 
@@ -76,14 +82,19 @@ def refresh(root: Path) -> None:
     with file_lock(root / ".runs_index.lock"):
         runs, _unreadable = read_runs(root)
         document = {
-            "generated_at": max((str(run["finished_at"] or run["created_at"]) for run in runs), default=None),
-            "root_dir": str(root.absolute()),
+            "generated_at": _newest(runs),
+            "root_dir": _plain(str(root.absolute())),
             "n_runs": len(runs),
             "runs": runs,
         }
         write_whole(root / JSON, json_bytes(document))
         write_whole(root / CSV, as_csv(runs).encode())
         write_whole(root / MARKDOWN, _as_markdown(runs).encode())
+
+
+def time_of(run: Run) -> datetime | None:
+    """Return when a run ended, else when it began, in UTC; None where it tells neither."""
+    return _moment(run["finished_at"]) or _moment(run["created_at"])
 
 
 def as_csv(runs: Iterable[Run]) -> str:
@@ -93,6 +104,18 @@ def as_csv(runs: Iterable[Run]) -> str:
     writer.writerow(COLUMNS)
     writer.writerows([_cell(run[name]) for name in COLUMNS] for run in runs)
     return out.getvalue()
+
+
+def _newest(runs: Iterable[Run]) -> str | None:
+    newest = max((moment for run in runs if (moment := time_of(run)) is not None), default=None)
+    return None if newest is None else iso(newest)
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return parse_iso(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _cell(value: Any) -> Any:
@@ -110,7 +133,8 @@ def _as_markdown(runs: Iterable[Run]) -> str:
 
 def _read(path: Path, unreadable: list[str]) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        # A pipe that nobody writes to would be waited for without an end.
+        document = _parsed(path) if path.is_file() or not path.exists() else None
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError):
@@ -119,3 +143,24 @@ def _read(path: Path, unreadable: list[str]) -> dict[str, Any]:
         return document
     unreadable.append(str(path))
     return {}
+
+
+def _parsed(path: Path) -> Any:
+    """Read what older programs wrote too: a byte order mark, NaN, Infinity."""
+    return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=lambda _name: None)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that strict JSON, CSV and an order can hold; None for any other."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if value is None or isinstance(value, bool):
+        return value
+    return value if isinstance(value, (int, float)) and _is_finite(value) else None
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
