@@ -54,6 +54,12 @@ REFUSED = [
     (request({"start": 20230101}), "start: expected `str`, got `int`"),
     (request({"cooldown_days": 1.5}), "cooldown_days: expected `int`, got `float`"),
     (request({"initial_cash": 10**400}), "initial_cash: number out of range"),
+    (
+        '{"schema_version": "1.0", "command": "run", "params": {"fee": 1e999}}',
+        "fee: 1e999 is out of range; expected",
+    ),
+    ('{"schema_version": "1.0", "command": "run", "priority": -1e999}', "priority: -1e999 is out of range"),
+    ('{"schema_version": "1.0", "command": "run", "params": {"fee": [1e999]}}', "out of range"),
     (request({"pace": "slow"}), "pace: expected `float`, got `str`"),
     (request({"pace": -1}), "pace: expected `float` >= 0.0"),
     (request({"report": "x"}), "report: expected `bool`, got `str`"),
@@ -83,6 +89,66 @@ def test_a_refused_request_is_signalled(tmp_path: Path) -> None:
         "error_type": "ConfigError",
     }  # fmt: skip
     assert line["message"] == done.error
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        request(schema_version="1.1"),
+        request(schema_version=1.0),
+        request(command="paper"),
+        '{"request_id": "req_1", "schema_version": "1.0"}',
+        request(priority=1),
+        '{"request_id": "req_1", "schema_version": "1.0", "command": "run", "params": null}',
+        '{"request_id": "req_1", "schema_version": "1.0", "command": "run", "params": {"fee": 1, "fee": 2}}',
+        '{"request_id": "req_1", "schema_version": "1.0", "command": "run", "params": {"fee": 1e999}}',
+    ],
+    ids=range(8),
+)
+def test_a_refused_request_is_signalled_under_the_name_that_it_bears(tmp_path: Path, text: str) -> None:
+    assert said(tmp_path, "--json-request", text, "--signal-file", "signals.jsonl").code == 2
+    assert program.signals_in(tmp_path / "signals.jsonl")[0]["request_id"] == "req_1"
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", request(request_id=5), request(request_id="\ud800"), "[" * 100_000]
+)
+def test_a_refused_request_without_a_readable_name_is_signalled_without_one(
+    tmp_path: Path, text: str
+) -> None:
+    assert said(tmp_path, "--json-request", text, "--signal-file", "signals.jsonl").code == 2
+    assert program.signals_in(tmp_path / "signals.jsonl")[0]["request_id"] is None
+
+
+def ledgers(folder: Path) -> set[str]:
+    return {str(one.relative_to(folder)) for one in folder.rglob("*.db")}
+
+
+def test_the_ledger_that_a_request_names_goes_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANTLAB_LEDGER", f"sqlite:///{tmp_path}/environment.db")
+    params = WANTED | {"ledger": f"sqlite:///{tmp_path}/params.db"}
+    assert said(tmp_path, "--json-request", request(params)).code == 0
+    assert ledgers(tmp_path) == {"params.db"}
+
+
+def test_the_ledger_that_a_flag_names_goes_before_the_request_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANTLAB_LEDGER", f"sqlite:///{tmp_path}/environment.db")
+    params = WANTED | {"ledger": f"sqlite:///{tmp_path}/params.db"}
+    flag = f"sqlite:///{tmp_path}/flag.db"
+    assert said(tmp_path, "--json-request", request(params), "--ledger", flag).code == 0
+    assert ledgers(tmp_path) == {"flag.db"}
+
+
+def test_the_environment_s_ledger_is_taken_where_a_request_names_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANTLAB_LEDGER", f"sqlite:///{tmp_path}/environment.db")
+    assert said(tmp_path, "--json-request", request(WANTED)).code == 0
+    assert ledgers(tmp_path) == {"environment.db"}
 
 
 def answered(folder: Path, *words: str) -> dict[str, Any]:

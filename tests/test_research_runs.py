@@ -21,6 +21,7 @@ from quantlab.research.folders import new_folder
 from quantlab.research.runs_index import read_runs, refresh
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FILES = ["metadata.json", "config.json", "metrics.json", "report.json", "run_report.md", "trades.csv",
@@ -221,7 +222,7 @@ def test_a_defect_of_the_index_leaves_the_run_a_success(
     assert document(program.run_of(tmp_path) / "metadata.json")["status"] == "success"
 
 
-def indexed_at(root: Path, *runs: dict[str, object]) -> object:
+def indexed_at(root: Path, *runs: Mapping[str, object]) -> object:
     for number, metadata in enumerate(runs):
         (root / str(number)).mkdir()
         (root / str(number) / "metadata.json").write_text(json.dumps(metadata))

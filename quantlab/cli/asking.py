@@ -86,7 +86,7 @@ def find(root: str | None, ledger: str | None) -> Location:
         raise ConfigError("ROOT is empty; expected a folder of paper sessions (is a shell variable unset?).")
     if not is_url(root):
         return locate(Path(root), ledger)
-    if _given_by_hand("ledger", "url"):
+    if given_by_hand("ledger", "url"):
         raise ConfigError("ROOT is a ledger URL and --ledger names another; expected one of them.")
     return locate(None, root)
 
@@ -129,7 +129,8 @@ def name_troubles(reader: Reader) -> None:
         say(f"WARNING: and {len(lines) - MOST_NAMED} more of these.")
 
 
-def _given_by_hand(*names: str) -> bool:
+def given_by_hand(*names: str) -> bool:
+    """Tell whether a flag stands on the command line itself, not in the environment or among the defaults."""
     context = click.get_current_context(silent=True)
     by_hand = click.core.ParameterSource.COMMANDLINE
     return context is not None and any(context.get_parameter_source(name) is by_hand for name in names)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from quantlab.cli.asking import given_by_hand
 from quantlab.cli.run import TEXT
 from quantlab.errors import ConfigError, QuantlabError
 
@@ -28,8 +30,9 @@ def request(json_request: str, **flags: str | None) -> None:
     """
     from quantlab.cli.launching import launch, machine_answer
 
-    given = {name: value for name, value in flags.items() if value is not None}
-    values = _accepted(json_request, given.get("signal_file"))
+    given = {name: value for name, value in flags.items() if given_by_hand(name)}
+    values = _accepted(json_request, flags["signal_file"])
+    values["ledger"] = values.get("ledger") or flags["ledger"]  # the environment speaks last
     launched = launch({**values, **given})
     click.echo(json.dumps(machine_answer(launched, values["request_id"])))
 
@@ -38,18 +41,26 @@ def _accepted(text: str, signal_file: str | None) -> dict[str, Any]:
     """Read the request, typed and checked; one that is refused is signalled too, for whoever waits."""
     from quantlab.cli.launching import read_values
 
-    request_id = None
     try:
         asked = parse_request(text)
-        request_id = asked["request_id"]
         if "request_id" in asked["params"]:
             raise ConfigError("Unknown param 'request_id'; expected it beside params, not in them.")
-        values = {**asked["params"], "request_id": request_id}
+        values = {**asked["params"], "request_id": asked["request_id"]}
         read_values(values)
     except QuantlabError as error:
-        _signal_refusal(signal_file, request_id, error)
+        _signal_refusal(signal_file, _readable_request_id(text), error)
         raise
     return values
+
+
+def _readable_request_id(text: str) -> str | None:
+    """Return the name by which the sender waits for an answer, whatever else is wrong with the request."""
+    try:
+        asked = json.loads(text)
+        found = asked.get("request_id") if isinstance(asked, dict) else None
+        return found if isinstance(found, str) and found.encode() else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def parse_request(text: str) -> dict[str, Any]:
@@ -75,6 +86,7 @@ def parse_request(text: str) -> dict[str, Any]:
     try:
         asked = msgspec.json.decode(text.encode(), type=Request)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        _require_finite_numbers(text)
         raise ConfigError(
             f"The JSON request is not usable: {error}. Expected schema_version, command, params."
         ) from error
@@ -84,6 +96,36 @@ def parse_request(text: str) -> dict[str, Any]:
     if asked.command != "run":
         raise ConfigError(f'command: {asked.command!r} is not known; expected "run".')
     return {"request_id": asked.request_id, "params": asked.params}
+
+
+def _require_finite_numbers(text: str) -> None:
+    """Refuse a number that no float can hold by the name of its field; the decoder tells its place alone.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    try:
+        asked = json.loads(text, parse_float=_finite, parse_constant=str)
+    except (ValueError, RecursionError):
+        return
+    params = asked.get("params") if isinstance(asked, dict) else None
+    named = {**asked, **params} if isinstance(params, dict) else asked
+    for name, value in named.items() if isinstance(named, dict) else ():
+        if isinstance(value, _OutOfRange):
+            raise ConfigError(
+                f"{name}: {value} is out of range; expected a number between -1.8e308 and 1.8e308."
+            )
+
+
+class _OutOfRange(str):
+    """A number as it was written that no float can hold."""
+
+    __slots__ = ()
+
+
+def _finite(written: str) -> float | _OutOfRange:
+    number = float(written)
+    return number if math.isfinite(number) else _OutOfRange(written)
 
 
 def _require_single_names(text: str) -> None:
