@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -44,6 +46,8 @@ def test_the_version_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
         (("runs",), "Missing command; expected one of best, list, show. Try 'quantlab runs --help'."),
         (("paper-sessions",), "Missing command; expected one of list, show, health,"),
         (("paper-sessions", "--", "-x"), "No such option '-x'. Try 'quantlab paper-sessions --help'."),
+        (("--paper-sessions-list", "R", "extra"), "unexpected extra argument (extra)"),
+        (("paper-sessions", "list", "R", "--exit_code"), "No such option '--exit-code'"),
         (("request",), "Missing argument 'JSON'. Try 'quantlab request --help'."),
     ],
 )
@@ -117,6 +121,87 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
 def test_a_reader_that_leaves_before_the_last_words_are_flushed_is_no_error(tmp_path: Path) -> None:
     open_root(tmp_path).close()
     assert answer_to_nobody(tmp_path, "ledger", "export", str(tmp_path), PYTHONUNBUFFERED="") == (0, "")
+
+
+def test_what_alerts_can_t_tell_is_unknown_in_any_spelling(tmp_path: Path) -> None:
+    for words in (
+        ["--paper-sessions-alerts", "nowhere", "--exit_code"],
+        ["paper-sessions", "alerts", "--exit_code"],
+    ):
+        assert said(tmp_path, *words).code == 3
+
+
+def in_shell(folder: Path, words: str) -> program.Said:
+    return program.in_shell(folder, f"{sys.executable} {program.MAIN} {words}")
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "ledger export .", "paper-sessions health ."])
+@pytest.mark.parametrize("python", ["", "PYTHONUNBUFFERED=1 "])
+def test_an_answer_that_finds_no_space_is_one_line(tmp_path: Path, words: str, python: str) -> None:
+    open_root(tmp_path).close()
+    done = program.in_shell(tmp_path, f"{python}{sys.executable} {program.MAIN} {words} >/dev/full")
+    assert (done.code, done.error) == (1, "The answer can't be written: No space left on device.")
+
+
+def test_where_no_error_can_be_told_either_the_code_tells(tmp_path: Path) -> None:
+    assert in_shell(tmp_path, "rnu 2>/dev/full").code == 2
+
+
+@pytest.mark.parametrize("words", ["--help", "ledger export .", "paper-sessions health .", "runs list ."])
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_with_stdout_closed_a_command_works_and_prints_nowhere(
+    tmp_path: Path, words: str, closed: str
+) -> None:
+    open_root(tmp_path).close()
+    done = in_shell(tmp_path, f"{words} {closed}")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_a_mistake_with_every_stream_closed_keeps_its_code(tmp_path: Path) -> None:
+    assert in_shell(tmp_path, "rnu <&- >&- 2>&-").code == 2
+
+
+AT_IMPORT = """
+import atexit, importlib.abc, os, signal, sys
+from quantlab.cli import entry
+
+class Interrupting(importlib.abc.MetaPathFinder):
+    wanted = sys.argv.pop(1)
+
+    def find_spec(self, name, path, target=None):
+        if name == self.wanted:
+            self.wanted = None
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+entry()
+"""
+
+
+@pytest.mark.parametrize("module", ["quantlab.cli.main", "click", "quantlab.cli.check", "quantlab.errors"])
+def test_an_interrupt_among_the_imports_and_one_at_the_end_are_one_line(tmp_path: Path, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_IMPORT, module, "check"],
+        cwd=tmp_path,
+        env=program.environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "ERROR: Interrupted.\n")
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.01, 0.05])
+def test_two_interrupts_at_once_are_one_line(tmp_path: Path, gap: float) -> None:
+    with program.running(tmp_path, *program.PAPER, *program.PACED) as process:
+        program.until(lambda: program.stage_of(tmp_path) == "simulating", "bars go by")
+        process.send_signal(signal.SIGINT)
+        time.sleep(gap)
+        process.send_signal(signal.SIGINT)
+        done = program.ended(process)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert done.error.endswith("it is recorded as aborted.")
 
 
 def test_importing_the_module_that_is_run_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:

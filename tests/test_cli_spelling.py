@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantlab.cli.spelling import FLAG_COMMANDS, as_command, flags_of_commands
+from quantlab.cli.spelling import FLAG_COMMANDS, as_command, flags_of_commands, is_monitoring
 from quantlab.errors import ConfigError
 
 READ = [
@@ -13,19 +13,19 @@ READ = [
     (["--paper"], ["run", "--paper"]),
     (["--rsi_buy_max", "5_0"], ["run", "--rsi-buy-max", "5_0"]),
     (["--rsi_buy_max=5_0"], ["run", "--rsi-buy-max=5_0"]),
-    (["--json-request", "{}"], ["request", "--", "{}"]),
-    (["--json_request={}"], ["request", "--", "{}"]),
-    (["--json-request", ""], ["request", "--", ""]),
-    (["--json-request="], ["request", "--", ""]),
+    (["--json-request", "{}"], ["request", "{}"]),
+    (["--json_request={}"], ["request", "{}"]),
+    (["--json-request", ""], ["request", ""]),
+    (["--json-request="], ["request", ""]),
     (["--signal_file", "a_b", "--json-request", "-x"], ["request", "--signal-file", "a_b", "--", "-x"]),
-    (["--paper-sessions-list", "a_b"], ["paper-sessions", "list", "--", "a_b"]),
-    (["--paper_sessions_list", "a"], ["paper-sessions", "list", "--", "a"]),
+    (["--paper-sessions-list", "a_b"], ["paper-sessions", "list", "a_b"]),
+    (["--paper_sessions_list", "a"], ["paper-sessions", "list", "a"]),
     (["--paper-sessions-list", "--odd"], ["paper-sessions", "list", "--", "--odd"]),
     (
         ["--paper-sessions-alerts", "r", "--paper-stale-minutes", "5"],
-        ["paper-sessions", "alerts", "--paper-stale-minutes", "5", "--", "r"],
+        ["paper-sessions", "alerts", "r", "--paper-stale-minutes", "5"],
     ),
-    (["--runs-best", "r", "--metric", "trades"], ["runs", "best", "--metric", "trades", "--", "r"]),
+    (["--runs-best", "r", "--metric", "trades"], ["runs", "best", "r", "--metric", "trades"]),
     (["--check"], ["check"]),
     (["--check", "--outdir", "x"], ["check", "--outdir", "x"]),
     (["--paper-sessions-list", "r", "--help"], ["paper-sessions", "list", "--help"]),
@@ -77,3 +77,23 @@ def test_every_flag_leads_to_a_command(command: tuple[str, ...]) -> None:
         assert isinstance(found, click.Group)
         found = found.get_command(click.Context(found), word)
     assert found is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "is_one"),
+    [
+        ("paper-sessions alerts r --exit-code", True),
+        ("paper-sessions alerts r --exit_code", True),
+        ("--paper_sessions_alerts r --exit_code", True),
+        ("--exit-code --paper-sessions-alerts=r", True),
+        ("--exit-code --paper-sessions-alerts", True),
+        ("--paper-sessions-alerts r", False),
+        ("paper-sessions list r --exit-code", False),
+        ("--paper-sessions-list r --exit-code", False),
+        ("run --ticker --exit-code", False),
+        ("--exit-code", False),
+        ("", False),
+    ],
+)
+def test_only_alerts_with_an_exit_code_is_monitoring(words: str, is_one: bool) -> None:
+    assert is_monitoring(words.split()) is is_one

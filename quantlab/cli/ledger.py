@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from quantlab.store.location import Location
 
 PROGRESS_AFTER_SECONDS = 1.0
+LINES_AT_ONCE = 1_000
+"""Lines of an export that are written together."""
 
 place = click.argument("place", metavar="ROOT", required=False)
 ledger_url = click.option(
@@ -167,7 +169,8 @@ def export(place: str | None, url: str | None, output: Path | None) -> None:
     with _opened_to_read(place, url) as store:
         lines = maintenance.export(store, _progress("events exported"))
         if output is None:
-            sys.stdout.buffer.writelines(lines)
+            while some := b"".join(islice(lines, LINES_AT_ONCE)):
+                click.echo(some, nl=False)
             return
         require_elsewhere(store.location, output)
         with writing_whole(output) as handle:

@@ -6,13 +6,17 @@ import errno
 import importlib
 import os
 import sys
-from typing import Any, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from quantlab import __version__
-from quantlab.cli.spelling import COMMANDS, as_command, flags_of_commands
+from quantlab.cli.spelling import COMMANDS, as_command, flags_of_commands, is_monitoring
 from quantlab.errors import QuantlabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BAD_PATH = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
 """What the system says of a path that somebody gave, rather than of a defect."""
@@ -29,6 +33,12 @@ class Lazily(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.lazy, *super().list_commands(ctx)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:  # click would write an empty line before ours
+            raise click.Abort from interrupt
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.lazy:
@@ -80,8 +90,13 @@ def cli() -> None:
     """Paper sessions of trading strategies on an append-only event ledger."""
 
 
-def run(arguments: list[str]) -> int:
-    """Run a command line in either spelling; returns the exit code of contract 2 and never raises."""
+def run(arguments: list[str], *, at_the_end: Callable[[], None] = lambda: None) -> int:
+    """Run a command line in either spelling; returns the exit code of contract 2 and never raises.
+
+    Args:
+        arguments: The words after the program's name.
+        at_the_end: Called when the work is over and what is left is to say so.
+    """
     stdout = sys.stdout
     try:
         words = as_command(arguments) or ["--help"]
@@ -95,8 +110,10 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return _unread()
     except KeyboardInterrupt:
+        at_the_end()
         return _report(click.Abort(), arguments)
     except Exception as error:  # noqa: BLE001 - the border: every error becomes one line and an exit code
+        at_the_end()
         return _report(error, arguments)
     return answer if isinstance(answer, int) else 0
 
@@ -116,8 +133,9 @@ def _report(error: Exception, arguments: list[str]) -> int:
 
     message, code = _explained(error, arguments)
     given = (*arguments, os.environ.get("QUANTLAB_LEDGER", ""))  # one may stand where a path was expected
-    click.echo(f"ERROR: {without_secrets(one_line(message), given)}", err=True)
-    return COULD_NOT_TELL if "--exit-code" in arguments else code
+    with suppress(OSError):  # where stderr takes nothing either, the code alone can tell
+        click.echo(f"ERROR: {without_secrets(one_line(message), given)}", err=True)
+    return COULD_NOT_TELL if is_monitoring(arguments) else code
 
 
 def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
@@ -127,6 +145,9 @@ def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
         return "Interrupted.", 1
     if isinstance(error, click.ClickException):
         return _usage(error, arguments), 2
+    if isinstance(error, OSError) and _is_of_the_answer(error):
+        _unread()  # what is left of the answer must not be tried once more at exit
+        return f"The answer can't be written: {error.strerror or error}.", 1
     if isinstance(error, OSError) and error.errno in BAD_PATH and error.filename is not None:
         return f"{error.filename} can't be used: {error.strerror}; expected a path that can be read.", 2
     return (
@@ -134,6 +155,14 @@ def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
         "run again with QUANTLAB_TRACEBACK=1 and report what it prints.",
         1,
     )
+
+
+def _is_of_the_answer(error: OSError) -> bool:
+    """Tell a full disk behind stdout from one behind any other file: by who met it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code in (click.echo.__code__, run.__code__)
 
 
 def _usage(error: click.ClickException, arguments: list[str]) -> str:

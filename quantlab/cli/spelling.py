@@ -27,6 +27,8 @@ FLAG_COMMANDS: dict[str, tuple[str, ...]] = {
 }
 """Flag -> command; each takes one value, the command's argument."""
 
+_ALERTS = "--paper-sessions-alerts"
+
 BARE_FLAG_COMMANDS: dict[str, tuple[str, ...]] = {"--check": ("check",)}
 """Flags without a value that are commands."""
 
@@ -67,7 +69,19 @@ def _translated(arguments: list[str], place: int) -> list[str]:
         if not after:
             raise ConfigError(f"{flag} needs a value; expected {flag} {_PLACEHOLDERS.get(flag, 'ROOT')}.")
         value, after = after[0], after[1:]
-    return [*FLAG_COMMANDS[flag], *before, *after, "--", value]
+    if value.startswith("-"):
+        return [*FLAG_COMMANDS[flag], *before, *after, "--", value]
+    return [*FLAG_COMMANDS[flag], value, *before, *after]  # first, so that another word is the one too many
+
+
+def is_monitoring(arguments: list[str]) -> bool:
+    """Tell whether a command line, be it well formed or not, is `alerts --exit-code` in either spelling."""
+    words = [_hyphened(argument) for argument in arguments]
+    if not words or words[0] in COMMANDS:
+        asked = words[:2] == [*FLAG_COMMANDS[_ALERTS]]
+    else:
+        asked = _ALERTS in map(_flag, words)
+    return asked and "--exit-code" in words
 
 
 def flags_of_commands() -> list[str]:
