@@ -89,7 +89,7 @@ def parse_header(line: bytes, where: str) -> Header:
     """
     try:
         header = _header.decode(line)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise _no_export(where, str(error)) from error
     if (header.format, header.format_version) != (FORMAT, FORMAT_VERSION):
         raise _no_export(where, f"format {header.format!r}, version {header.format_version}")
@@ -153,7 +153,7 @@ def _parsed(line: bytes, last: Head, where: str) -> Recorded:
     place = f"{where}, line {last.sequence + 2}"
     try:
         recorded = _event.decode(line)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise LedgerDamagedError(
             f"{place} is no event ({error}). Nothing was imported; export again."
         ) from error

@@ -252,3 +252,35 @@ def test_an_index_that_is_gone_is_found_and_made_again_by_a_rebuild(root: str, f
     code, out, _ = say("verify", root)
     assert (code, "FAULT guards: the index events_one_end is missing" in out) == (1, True)
     assert [say("rebuild", root)[0], say("verify", root)[0]] == [0, 0]
+
+
+NO_HEADS = {
+    "huge.csv": "session_id,ledger_sequence,ledger_hash\n" + "x" * 200_000 + ",1,0\n",
+    "nested.json": '{"a": ' + "[" * 100_000,
+    "nested.jsonl": '{"format": "quantlab-ledger", "x": ' + "[" * 100_000,
+    "large.json": '{"sequence": 99999999999999999999, "hash": "0"}',
+    "infinite.json": '{"sequence": 1e999, "hash": "0"}',
+}
+
+
+@pytest.mark.parametrize("name", NO_HEADS)
+def test_what_can_be_no_head_is_one_line(name: str, root: str, tmp_path: Path, say: Say) -> None:
+    (tmp_path / name).write_text(NO_HEADS[name])
+    code, _, err = say("verify", root, "--against", tmp_path / name)
+    assert (code, err.count("\n"), "expected" in err, "defect" in err) == (2, 1, True, False)
+
+
+def test_a_sequence_that_no_ledger_reaches_is_bad_usage(root: str, say: Say) -> None:
+    code, _, err = say("verify", root, "--against", "99999999999999999999:" + "0" * 64)
+    assert (code, "its sequence is not between 0 and 9223372036854775807" in err) == (2, True)
+
+
+def test_a_markdown_index_is_told_to_hold_no_head(root: str, tmp_path: Path, say: Say) -> None:
+    (tmp_path / "paper_sessions_index.md").write_text("# Paper sessions\n")
+    code, _, err = say("verify", root, "--against", tmp_path / "paper_sessions_index.md")
+    assert (code, "a Markdown index holds no head; name the .csv or .json beside it." in err) == (2, True)
+
+
+def test_what_a_kept_head_lacks_is_named(root: str, tmp_path: Path, say: Say) -> None:
+    (tmp_path / "head.json").write_text('{"hash": "0"}')
+    assert "it names no 'sequence'" in say("verify", root, "--against", tmp_path / "head.json")[2]

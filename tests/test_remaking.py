@@ -160,3 +160,24 @@ def test_a_report_made_anew_leaves_other_edits_to_be_recorded(folder: Path) -> N
     said(folder, "paper-sessions", "index", str(root_of(folder)))
     shown = said(folder, "paper-sessions", "show", str(session), "--format", "json")
     assert "amended_outside" in json.loads(shown.out)["broker_promotion_blockers"]
+
+
+def test_a_run_whose_metadata_lacks_what_a_report_takes_is_refused(folder: Path) -> None:
+    run = run_of(folder)
+    whole = document(run / "metadata.json")
+    before = (run / "run_report.md").read_bytes()
+    for spoilt in (
+        {name: value for name, value in whole.items() if name != "packages"},
+        whole | {"packages": ["numpy"]},
+        whole | {"data": {name: value for name, value in whole["data"].items() if name != "hash"}},
+        whole | {"data": whole["data"] | {"source": 7}},
+    ):
+        (run / "metadata.json").write_text(json.dumps(spoilt))
+        done = said(folder, "--report", str(run))
+        assert (done.code, "does not say what a report takes" in done.error) == (2, True)
+    assert (run / "run_report.md").read_bytes() == before
+
+
+def test_a_run_whose_metadata_is_nested_beyond_reason_is_refused(folder: Path) -> None:
+    (run_of(folder) / "metadata.json").write_text("[" * 100_000)
+    assert said(folder, "--report", str(run_of(folder))).code == 2

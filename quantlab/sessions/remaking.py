@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from quantlab import ledger
 from quantlab.errors import ConfigError, DataError, QuantlabError
 from quantlab.events import Succeeded
@@ -69,7 +71,7 @@ def rebuild_run_report(folder: Path) -> Path:
     """Write the run_report.md of a research run anew; returns its path.
 
     Raises:
-        ConfigError: the folder holds no run.
+        ConfigError: the folder holds no run, or one that does not say what a report takes.
         DataError: the run's prices are gone or give another result today.
         QuantlabError: the run did not succeed.
     """
@@ -81,11 +83,27 @@ def rebuild_run_report(folder: Path) -> Path:
             f"The run {folder.name} does not say what its result was (result_digest in {METADATA_COPY}); "
             "its report is left alone."
         )
+    try:
+        files = _run_result_files(folder, config, metadata)
+    except _UNTOLD as error:
+        why = f"no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise ConfigError(
+            f"{folder / METADATA_COPY} does not say what a report takes ({why}); expected it as the run wrote it. "
+            "Bring it back from a copy, or run again."
+        ) from error
+    bundle.write_files(folder, files)
+    return folder / RUN_REPORT
+
+
+_UNTOLD = (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
+"""What metadata raises from which something was taken, or whose values are of other types."""
+
+
+def _run_result_files(folder: Path, config: dict[str, Any], metadata: dict[str, Any]) -> dict[str, bytes]:
     result = rerun(folder, config, metadata["data"])
     _require_same(result, metadata["result_digest"], folder.name)
     plotted = (folder / PRICE_CHART).exists()
-    bundle.write_files(folder, bundle.result_files(result, run_header(metadata), save_price_plot=plotted))
-    return folder / RUN_REPORT
+    return bundle.result_files(result, run_header(metadata), save_price_plot=plotted)
 
 
 def remake_result_files(store: Store, root: Path, *, say: Callable[[str], None]) -> int:
@@ -139,7 +157,7 @@ def _require_same(result: Outcome, digest: str, name: str) -> None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} can't be read ({error}); expected a session's or run's folder.") from error
     if not isinstance(document, dict):
         raise ConfigError(f"{path} holds no JSON object; expected a session's or run's folder.")

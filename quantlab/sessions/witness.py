@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from quantlab.transfer import Header
 
 HEAD_PATTERN = re.compile(r"^([0-9]+):([0-9a-f]{64})$")
+LARGEST_SEQUENCE = 2**63 - 1
+"""What both databases can hold."""
 LARGEST_DOCUMENT = 64 * 2**20
 """Bytes that the first line of a kept head or an export may have."""
 
@@ -102,20 +104,49 @@ def read_witness(text: str, key: bytes | None) -> Witness:
         ConfigError: it is none of these.
     """
     given = HEAD_PATTERN.match(text)
-    if given:
-        return Witness(told=f"the head {given[1]}:…", sequence=int(given[1]), hash=given[2], key=key)
-    file = Path(text)
     try:
-        return _read_file(file, key)
-    except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
+        if given:
+            return Witness(
+                told=f"the head {given[1]}:…", sequence=_sequence(given[1]), hash=given[2], key=key
+            )
+        return _read_file(Path(text), key)
+    except _UNREADABLE as error:
         raise ConfigError(
-            f"--against {text}: no head could be read from it ({type(error).__name__}: {error}); expected "
+            f"--against {text}: no head could be read from it ({_why(error)}); expected "
             "SEQUENCE:HASH, or a file that 'quantlab ledger head', 'quantlab ledger export' or "
             "'quantlab paper-sessions index' wrote."
         ) from error
 
 
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+    csv.Error,
+    msgspec.MsgspecError,
+)
+"""What files raise that anybody may have written."""
+
+
+def _why(error: Exception) -> str:
+    return f"it names no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+
+
+def _sequence(value: Any) -> int:
+    sequence = int(value)
+    if not 0 <= sequence <= LARGEST_SEQUENCE:
+        raise ValueError(f"its sequence is not between 0 and {LARGEST_SEQUENCE}")
+    return sequence
+
+
 def _read_file(file: Path, key: bytes | None) -> Witness:
+    if file.suffix == ".md":
+        raise ConfigError(
+            f"--against {file}: a Markdown index holds no head; name the .csv or .json beside it."
+        )
     with file.open("rb") as handle:
         first = handle.readline(LARGEST_DOCUMENT)
     if transfer.FORMAT.encode() in first:
@@ -128,7 +159,7 @@ def _read_file(file: Path, key: bytes | None) -> Witness:
             raise TypeError(f"its {name} is no text")
     return Witness(
         told=str(file),
-        sequence=int(said["sequence"]),
+        sequence=_sequence(said["sequence"]),
         hash=str(said["hash"]),
         ledger_id=said.get("ledger_id"),
         signature=said.get("signature"),
