@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from flow_program import in_shell
 from ledger_commands import Say, append, cut, filled_root
-from ledger_history import BEGINNING, entry, fill, forge, heartbeat, open_root, record, stored
+from ledger_history import BEGINNING, CHECKOUT, entry, fill, forge, heartbeat, open_root, record, stored
 from root_files import as_ordinary_user, unprivileged_root
 
 from quantlab.exports.files import remove_leftovers
@@ -283,3 +285,81 @@ def test_an_empty_ledger_is_set_aside_with_its_log(file: Path, root: str, tmp_pa
     assert say("restore", root, tmp_path / "backup.db")[0] == 0
     (kept,) = file.parent.glob("ledger.db.before-restore-*-wal")
     assert (kept.read_bytes(), stored(file, "SELECT sequence FROM ledger_head")) == (b"log", [(10,)])
+
+
+def test_a_refused_restore_leaves_no_folder_behind(tmp_path: Path, say: Say) -> None:
+    code, _, err = say("restore", tmp_path / "new" / "root", tmp_path / "missing")
+    assert (code, "can't be read" in err, list(tmp_path.iterdir())) == (2, True, [])
+
+
+@pytest.mark.parametrize("words", [("backup", "--force"), ("export", "--output")])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop"])
+def test_what_is_no_regular_file_is_not_written_over(
+    root: str, tmp_path: Path, say: Say, words: tuple[str, str], kind: str
+) -> None:
+    target = tmp_path / "target"
+    match kind:
+        case "folder":
+            target.mkdir()
+        case "pipe":
+            os.mkfifo(target)
+        case "device":
+            target.symlink_to("/dev/null")
+        case "loop":
+            target.symlink_to(target)
+    before = target.lstat()
+    code, _, err = say(words[0], root, *((target, words[1]) if words[0] == "backup" else (words[1], target)))
+    assert (code, "expected a file" in err or "no regular file" in err) == (2, True)
+    assert target.lstat() == before
+
+
+@pytest.mark.parametrize("words", [("backup",), ("export", "--output")])
+def test_a_link_s_target_is_written_and_not_the_link(
+    root: str, tmp_path: Path, say: Say, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "away").mkdir()
+    (tmp_path / "link").symlink_to("away/saved")
+    for _again in range(2):
+        assert say(words[0], root, *words[1:], tmp_path / "link")[0] == 0
+        assert (tmp_path / "link").readlink().name == "saved"
+        assert say("verify", root, "--against", tmp_path / "link")[0] == (0 if words[0] == "export" else 2)
+
+
+def test_an_export_into_no_folder_is_bad_usage(root: str, tmp_path: Path, say: Say) -> None:
+    code, _, err = say("export", root, "--output", tmp_path / "none" / "out.jsonl")
+    assert (code, f"Make {tmp_path / 'none'} first" in err) == (2, True)
+
+
+def test_an_export_into_a_folder_that_may_not_be_written_is_bad_usage(say: Say) -> None:
+    with unprivileged_root() as root:
+        fill(root)
+        say("verify", root)
+        root.chmod(0o555)
+        with as_ordinary_user():
+            code, _, err = say("export", root, "--output", root / "out.jsonl")
+        root.chmod(0o755)
+    assert (code, "expected a file in a folder that can be written" in err) == (2, True)
+
+
+@pytest.mark.parametrize("words", [("backup",), ("export", "--output")])
+def test_what_comes_through_a_pipe_is_restored(
+    root: str, file: Path, tmp_path: Path, say: Say, words: tuple[str, ...]
+) -> None:
+    say(words[0], root, *words[1:], tmp_path / "saved")
+    program = f"{sys.executable} {CHECKOUT / 'main.py'}"
+    done = in_shell(tmp_path, f"cat saved | {program} ledger restore new /dev/stdin")
+    assert (done.code, "restored from /dev/stdin up to 10:" in done.out) == (0, True)
+    assert stored(tmp_path / "new" / "ledger.db", "SELECT * FROM events") == stored(
+        file, "SELECT * FROM events"
+    )
+
+
+def test_what_a_pipe_brings_and_nothing_can_keep_is_told(
+    tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    code, _, err = say("import", tmp_path / "new", "/dev/null")
+    assert (code, "No space left on device. Write it to a file first" in err) == (1, True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from both_engines import plain_client
+from flow_program import in_shell
 from ledger_commands import Say, filled_root
 from ledger_history import CHECKOUT
 from postgres_server import plain
@@ -229,3 +230,28 @@ def test_a_ledger_that_was_made_while_another_was_imported_is_kept(
 def test_an_import_from_nowhere_is_told(tmp_path: Path, say: Say) -> None:
     code, _, err = say("import", tmp_path / "new", tmp_path / "none.jsonl")
     assert (code, "can't be read: No such file or directory" in err) == (2, True)
+
+
+def test_an_export_is_imported_through_a_pipe(root: str, tmp_path: Path, say: Say) -> None:
+    program = f"{sys.executable} {CHECKOUT / 'main.py'} ledger"
+    done = in_shell(tmp_path, f"{program} export {root} | {program} import new /dev/stdin")
+    assert (done.code, "10 events imported, up to 10:" in done.out) == (0, True)
+
+
+def test_a_pipe_that_brings_nothing_is_refused(tmp_path: Path) -> None:
+    program = f"{sys.executable} {CHECKOUT / 'main.py'} ledger"
+    done = in_shell(tmp_path, f"true | {program} import new /dev/stdin")
+    assert (done.code, "/dev/stdin is no exported ledger" in done.error) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("line", [1, 2])
+def test_an_export_nested_beyond_reason_is_refused(
+    exported: Path, tmp_path: Path, say: Say, line: int
+) -> None:
+    lines = exported.read_text().splitlines(keepends=True)
+    lines[line - 1] = '{"x": ' + "[" * 20_000 + "\n"
+    exported.write_text("".join(lines))
+    code, _, err = say("import", tmp_path / "new", exported)
+    assert (code, "defect" in err) == ({1: 2, 2: 1}[line], False)
+    assert not (tmp_path / "new").exists()

@@ -251,3 +251,15 @@ def test_a_url_in_the_environment_does_not_show_its_password(
     assert main.run(words.split()) != 0
     said = capsys.readouterr()
     assert ("s3cret" in said.out + said.err, "***" in said.err) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--paper --prices synthetic", "paper-sessions list .", "paper-sessions show x", "ledger verify ."],
+)
+def test_a_working_folder_whose_name_is_no_text_is_refused(tmp_path: Path, words: str) -> None:
+    folder = tmp_path / b"\xff".decode(errors="surrogateescape")
+    folder.mkdir()
+    done = said(folder, *words.split())
+    assert (done.code, "is not in UTF-8; expected a path" in done.error) == (2, True)
+    assert list(folder.iterdir()) == []

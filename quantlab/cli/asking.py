@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,10 @@ MOST_NAMED = 200
 """How many troubled sessions are named on stderr; the surfaces themselves have them all."""
 
 
+MOST = 999_999_999
+"""What a whole number in a flag may be: as minutes 1,900 years, which times can still be reckoned with."""
+
+
 class WholeNumber(click.ParamType[int]):
     """A positive whole number, in plain digits."""
 
@@ -39,7 +44,8 @@ class WholeNumber(click.ParamType[int]):
         if isinstance(value, int):
             return value
         if not re.fullmatch(r"[0-9]{1,9}", str(value)) or int(value) == 0:
-            self.fail(f"{value!r}; expected a positive whole number of {self.what}.", param, ctx)
+            wanted = f"a positive whole number of {self.what}, at most {MOST:,}"
+            self.fail(f"{value!r}; expected {wanted}.", param, ctx)
         return int(value)
 
 
@@ -74,8 +80,31 @@ def find(root: str | None, ledger: str | None) -> Location:
     """Return the ledger that a command's ROOT and --ledger name.
 
     Raises:
-        ConfigError: neither names one, or both do.
+        ConfigError: neither names one, or both do, or it lies where no ledger can.
     """
+    location = _named(root, ledger)
+    place = location.file or location.root
+    if place is not None:
+        require_text(place)
+    return location
+
+
+def require_text(path: Path) -> None:
+    """Refuse a path that is no text, the working directory's part included: no ledger can hold it.
+
+    Raises:
+        ConfigError: it is not in UTF-8.
+    """
+    name = os.path.abspath(path)  # noqa: PTH100 - links stay as they were named
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"{name} is not in UTF-8; expected a path that can be written as text. Rename it, or work elsewhere."
+        ) from error
+
+
+def _named(root: str | None, ledger: str | None) -> Location:
     if root is None:
         if ledger is None:
             raise ConfigError(

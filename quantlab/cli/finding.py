@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from quantlab.cli.asking import require_text
 from quantlab.errors import ConfigError
 from quantlab.exports.names import SESSION_MARKERS, STATUS
 from quantlab.sessions.reading import UnreadableError, read_bytes
@@ -29,6 +30,7 @@ def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:
     if is_url(session_dir):
         return _in_url(session_dir.rstrip("/"))
     folder = Path(os.path.abspath(session_dir))  # noqa: PTH100 - links stay as they were named
+    require_text(folder)
     if folder.is_file():
         raise ConfigError(f"{session_dir} is a file; expected a session's folder.")
     if ledger is not None:

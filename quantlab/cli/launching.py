@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from quantlab.cli.asking import require_text
 from quantlab.cli.progress import Progress
 from quantlab.cli.reproduce import reproducer
 from quantlab.clock import utc_now
@@ -156,6 +157,7 @@ def rebuild_report(folder: Path, ledger: str | None) -> str:
 
 def _launch(config: RunConfig, options: LaunchOptions) -> Launched:
     if config.paper:
+        require_text(options.outdir)
         from quantlab.sessions.launch import launch_paper
 
         return launch_paper(config, options)

@@ -164,7 +164,7 @@ def export(place: str | None, url: str | None, output: Path | None) -> None:
     """Write the whole ledger as JSON Lines: a header, then one event a line, as stored."""
     from quantlab.exports.files import writing_whole
     from quantlab.sessions import maintenance
-    from quantlab.sessions.backup import require_elsewhere
+    from quantlab.sessions.backup import require_target
 
     with _opened_to_read(place, url) as store:
         lines = maintenance.export(store, _progress("events exported"))
@@ -172,8 +172,7 @@ def export(place: str | None, url: str | None, output: Path | None) -> None:
             while some := b"".join(islice(lines, LINES_AT_ONCE)):
                 click.echo(some, nl=False)
             return
-        require_elsewhere(store.location, output)
-        with writing_whole(output) as handle:
+        with writing_whole(require_target(store.location, output)) as handle:
             handle.writelines(lines)
 
 

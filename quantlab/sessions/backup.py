@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from quantlab import transfer
-from quantlab.errors import ConfigError, LedgerBusyError, LedgerDamagedError
+from quantlab.errors import ConfigError, LedgerBusyError, LedgerDamagedError, QuantlabError
 from quantlab.exports.files import sync_folder, writing_whole
 from quantlab.ledger import Head
 from quantlab.sessions import maintenance
@@ -34,11 +36,11 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
     """Copy a ledger to a file, verify the copy, and only then put it in place; a server's backup is its export.
 
     Raises:
-        ConfigError: the target is the ledger itself, or holds something that is no earlier backup of this ledger and
-            `force` is False, or it can't be written.
+        ConfigError: the target is the ledger itself or no regular file, or holds something that is no earlier backup
+            of this ledger and `force` is False, or it can't be written.
         LedgerDamagedError: the copy does not verify.
     """
-    require_elsewhere(store.location, target)
+    target = require_target(store.location, target)
     if not force:
         _require_earlier(store, target)
     if store.location.file is None:
@@ -58,15 +60,32 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
     return head
 
 
-def require_elsewhere(location: Location, target: Path) -> None:
-    """Refuse to write over the ledger that is read.
+def require_target(location: Location, target: Path) -> Path:
+    """Return the file that a backup or an export may be written to: what a link leads to, not the link.
 
     Raises:
-        ConfigError: the target is its file.
+        ConfigError: the target is the ledger that is read, or is there and no regular file, or can't be made.
     """
-    file = location.file
-    if file is not None and target.exists() and file.exists() and target.samefile(file):
+    file, end = location.file, Path(os.path.realpath(target))
+    if end.is_dir():
+        raise ConfigError(f"{target} is a folder; expected a file. Name one in it.")
+    if os.path.lexists(end) and not end.is_file():
+        raise ConfigError(
+            f"{target} is no regular file; expected one, or a name that is free. To write into a pipe or a device: "
+            "'quantlab ledger export ROOT > FILE'."
+        )
+    if file is not None and end.exists() and file.exists() and end.samefile(file):
         raise ConfigError(f"{target} is the ledger itself; expected another file. Nothing was written.")
+    if not end.parent.is_dir():
+        raise ConfigError(
+            f"{target} can't be written: No such file or directory; expected a file in a folder that is there. "
+            f"Make {end.parent} first."
+        )
+    if not os.access(end.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise ConfigError(
+            f"{target} can't be written: Permission denied; expected a file in a folder that can be written."
+        )
+    return end
 
 
 def restore(
@@ -88,9 +107,8 @@ def restore(
         raise ConfigError(
             f"{location} is a server; bring an export into an empty one: 'quantlab ledger import'."
         )
-    _make_folder(file.parent)
-    with _aside(file) as copy:
-        _fill(copy, source)
+    with _at_rest(source) as kept_source, _folder_made(file.parent), _aside(file) as copy:
+        _fill(copy, kept_source, str(source))
         with _opened(copy) as restored:
             head = maintenance.require_sound(restored, str(source)).head
         with write_lock(location):
@@ -112,12 +130,11 @@ def import_export(
         ConfigError: it is no export, or the ledger holds something else.
         LedgerDamagedError: the export is not whole, or its chain does not hold; nothing was imported.
     """
-    with _export_at(source) as lines:
+    with _at_rest(source) as kept, _export_at(kept, str(source)) as lines:
         file = location.file
         if file is None or file.exists():
             return _imported(location, lines, source, progress)
-        _make_folder(file.parent)
-        with _aside(file) as copy:
+        with _folder_made(file.parent), _aside(file) as copy:
             done = _imported(Location(root=None, file=copy), lines, source, progress)
             with write_lock(location):
                 if not migrate.put_in_place(copy, file):
@@ -138,48 +155,77 @@ def _imported(
 
 
 @contextmanager
-def _export_at(source: Path) -> Iterator[IO[bytes]]:
+def _at_rest(source: Path) -> Iterator[Path]:
+    """Give a file that can be read from its beginning more than once: what a pipe brings is kept aside meanwhile."""
+    if not source.exists() or source.is_file() or source.is_dir():
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="quantlab-") as folder:
+        kept = Path(folder) / "source"
+        try:
+            with source.open("rb") as pipe, kept.open("wb") as handle:
+                shutil.copyfileobj(pipe, handle)
+        except OSError as error:
+            raise QuantlabError(
+                f"What {source} brings can't be kept in {folder} meanwhile: {error.strerror or error}. "
+                "Write it to a file first, and name that."
+            ) from error
+        yield kept
+
+
+@contextmanager
+def _export_at(file: Path, where: str) -> Iterator[IO[bytes]]:
     """Open an export, at its beginning, once its first line says that it is one."""
     try:
-        lines = source.open("rb")
+        lines = file.open("rb")
     except OSError as error:
-        raise ConfigError(f"The export {source} can't be read: {error.strerror or error}.") from error
+        raise ConfigError(f"The export {where} can't be read: {error.strerror or error}.") from error
     with lines:
-        transfer.parse_header(lines.readline(LONGEST_HEADER), str(source))
+        transfer.parse_header(lines.readline(LONGEST_HEADER), where)
         lines.seek(0)
         yield lines
 
 
-def _make_folder(folder: Path) -> None:
+@contextmanager
+def _folder_made(folder: Path) -> Iterator[None]:
+    """Make a ledger's folder where there is none; it goes again where nothing comes to lie in it."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
             f"The folder {folder} can't be made: {error.strerror or error}; expected a folder for a ledger."
         ) from error
-
-
-def _fill(copy: Path, source: Path) -> None:
     try:
-        with source.open("rb") as handle:
+        yield
+    except BaseException:
+        for one in missing:
+            with suppress(OSError):
+                one.rmdir()
+        raise
+
+
+def _fill(copy: Path, file: Path, where: str) -> None:
+    try:
+        with file.open("rb") as handle:
             magic = handle.read(len(SQLITE_MAGIC))
             if magic != SQLITE_MAGIC:
                 handle.seek(0)
                 with open_store(Location(root=None, file=copy)) as store:
-                    maintenance.import_export(store, handle, str(source))
+                    maintenance.import_export(store, handle, where)
                 return
     except OSError as error:
-        raise ConfigError(f"The backup {source} can't be read: {error.strerror}.") from error
+        raise ConfigError(f"The backup {where} can't be read: {error.strerror}.") from error
     try:
-        migrate.copy_database(source, copy)
+        migrate.copy_database(file, copy)
         migrate.upgrade_copy(copy)
     except sqlite3.Error as error:
         raise ConfigError(
-            f"The backup {source} is damaged ({error}); nothing was changed. Use another."
+            f"The backup {where} is damaged ({error}); nothing was changed. Use another."
         ) from error
     if migrate.revision_of_file(copy) is None:
         raise ConfigError(
-            f"{source} is no ledger; expected a file of 'quantlab ledger backup' or 'quantlab ledger export'."
+            f"{where} is no ledger; expected a file of 'quantlab ledger backup' or 'quantlab ledger export'."
         )
 
 
