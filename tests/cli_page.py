@@ -54,7 +54,7 @@ prints Python's traceback before it, for reports of defects.
 
 | variable | what it does |
 | --- | --- |
-| `QUANTLAB_LEDGER` | URL of the ledger, as `--ledger` |
+| `QUANTLAB_LEDGER` | URL of the ledger, as `--ledger`; the flag and a JSON request's `ledger` go before it |
 | `QUANTLAB_TRACEBACK` | anything: print a traceback before the error line |
 | `NO_COLOR` | anything: no colours on a terminal |
 

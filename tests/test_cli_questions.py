@@ -210,7 +210,7 @@ def test_stale_minutes_must_be_a_positive_whole_number(
 ) -> None:
     said = Said(capsys, "--paper-sessions-alerts", root, flag, minutes)
     assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
-    assert "expected a positive whole number of minutes" in said.err
+    assert "expected a positive whole number of minutes, at most 999,999,999." in said.err
 
 
 def test_promotion_prints_the_contract_s_json_and_nothing_else(

@@ -53,7 +53,7 @@ REFUSED = [
     (request({"ticker": {"a": [1]}}), "ticker: expected `str`, got `object`"),
     (request({"start": 20230101}), "start: expected `str`, got `int`"),
     (request({"cooldown_days": 1.5}), "cooldown_days: expected `int`, got `float`"),
-    (request({"initial_cash": 10**400}), "initial_cash: number out of range"),
+    (request({"initial_cash": 10**400}), "initial_cash: 10000000000000000000… is out of range; expected"),
     (
         '{"schema_version": "1.0", "command": "run", "params": {"fee": 1e999}}',
         "fee: 1e999 is out of range; expected",

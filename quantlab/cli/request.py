@@ -15,6 +15,8 @@ from quantlab.cli.run import TEXT
 from quantlab.errors import ConfigError, QuantlabError
 
 MAX_BYTES = 1_000_000
+LONGEST_NUMBER = 20
+"""Characters of a number that a message shows."""
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -83,10 +85,10 @@ def parse_request(text: str) -> dict[str, Any]:
         )
     if len(text) > MAX_BYTES:
         raise ConfigError(f"The JSON request is longer than {MAX_BYTES:,} characters; expected some hundred.")
+    _require_numbers_in_range(text)
     try:
         asked = msgspec.json.decode(text.encode(), type=Request)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        _require_finite_numbers(text)
         raise ConfigError(
             f"The JSON request is not usable: {error}. Expected schema_version, command, params."
         ) from error
@@ -98,14 +100,14 @@ def parse_request(text: str) -> dict[str, Any]:
     return {"request_id": asked.request_id, "params": asked.params}
 
 
-def _require_finite_numbers(text: str) -> None:
+def _require_numbers_in_range(text: str) -> None:
     """Refuse a number that no float can hold by the name of its field; the decoder tells its place alone.
 
     Raises:
         ConfigError: there is one.
     """
     try:
-        asked = json.loads(text, parse_float=_finite, parse_constant=str)
+        asked = json.loads(text, parse_float=_in_range, parse_int=_in_range, parse_constant=str)
     except (ValueError, RecursionError):
         return
     params = asked.get("params") if isinstance(asked, dict) else None
@@ -118,14 +120,18 @@ def _require_finite_numbers(text: str) -> None:
 
 
 class _OutOfRange(str):
-    """A number as it was written that no float can hold."""
+    """A number that no float can hold, as it was written; of a long one the beginning."""
 
     __slots__ = ()
 
 
-def _finite(written: str) -> float | _OutOfRange:
+def _in_range(written: str) -> float | _OutOfRange:
     number = float(written)
-    return number if math.isfinite(number) else _OutOfRange(written)
+    return number if math.isfinite(number) else _OutOfRange(_beginning(written))
+
+
+def _beginning(written: str) -> str:
+    return written if len(written) <= LONGEST_NUMBER else f"{written[:LONGEST_NUMBER]}…"
 
 
 def _require_single_names(text: str) -> None:
