@@ -19,6 +19,7 @@ from quantlab import __version__
 from quantlab.cli import main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -161,6 +162,14 @@ def test_a_mistake_with_every_stream_closed_keeps_its_code(tmp_path: Path) -> No
     assert in_shell(tmp_path, "rnu <&- >&- 2>&-").code == 2
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Let what is started hear SIGINT, which a background job would hand on as ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 AT_IMPORT = """
 import atexit, importlib.abc, os, signal, sys
 from quantlab.cli import entry
@@ -179,6 +188,7 @@ entry()
 """
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("module", ["quantlab.cli.main", "click", "quantlab.cli.check", "quantlab.errors"])
 def test_an_interrupt_among_the_imports_and_one_at_the_end_are_one_line(tmp_path: Path, module: str) -> None:
     done = subprocess.run(
@@ -192,6 +202,7 @@ def test_an_interrupt_among_the_imports_and_one_at_the_end_are_one_line(tmp_path
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "ERROR: Interrupted.\n")
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("gap", [0.0, 0.01, 0.05])
 def test_two_interrupts_at_once_are_one_line(tmp_path: Path, gap: float) -> None:
     with program.running(tmp_path, *program.PAPER, *program.PACED) as process:
@@ -263,3 +274,16 @@ def test_a_working_folder_whose_name_is_no_text_is_refused(tmp_path: Path, words
     done = said(folder, *words.split())
     assert (done.code, "is not in UTF-8; expected a path" in done.error) == (2, True)
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", ["--paper --prices synthetic", "paper-sessions list .", "check"])
+def test_a_working_folder_that_is_gone_is_told(tmp_path: Path, words: str) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f"cd gone && rmdir ../gone && {sys.executable} {program.MAIN} {words}"
+    done = program.in_shell(tmp_path, command)
+    assert (done.code, done.error.startswith("The working folder is gone; expected")) == (2, True)
+
+
+def test_another_file_that_is_not_found_is_a_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, FileNotFoundError(2, "No such file or directory", "x"))
+    assert said(tmp_path, "check").error.startswith("Unexpected FileNotFoundError")

@@ -145,16 +145,26 @@ def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
         return "Interrupted.", 1
     if isinstance(error, click.ClickException):
         return _usage(error, arguments), 2
-    if isinstance(error, OSError) and _is_of_the_answer(error):
-        _unread()  # what is left of the answer must not be tried once more at exit
-        return f"The answer can't be written: {error.strerror or error}.", 1
-    if isinstance(error, OSError) and error.errno in BAD_PATH and error.filename is not None:
-        return f"{error.filename} can't be used: {error.strerror}; expected a path that can be read.", 2
+    told = _refused_by_the_system(error) if isinstance(error, OSError) else None
+    if told is not None:
+        return told
     return (
         f"Unexpected {type(error).__name__}: {error}. This is a defect of quantlab; "
         "run again with QUANTLAB_TRACEBACK=1 and report what it prints.",
         1,
     )
+
+
+def _refused_by_the_system(error: OSError) -> tuple[str, int] | None:
+    """Tell what the caller can mend; None where the system refused something that nobody gave."""
+    if _is_of_the_answer(error):
+        _unread()  # what is left of the answer must not be tried once more at exit
+        return f"The answer can't be written: {error.strerror or error}.", 1
+    if isinstance(error, FileNotFoundError) and _is_in_no_folder():
+        return "The working folder is gone; expected one that is there. Change into another.", 2
+    if error.errno in BAD_PATH and error.filename is not None:
+        return f"{error.filename} can't be used: {error.strerror}; expected a path that can be read.", 2
+    return None
 
 
 def _is_of_the_answer(error: OSError) -> bool:
@@ -163,6 +173,14 @@ def _is_of_the_answer(error: OSError) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_code in (click.echo.__code__, run.__code__)
+
+
+def _is_in_no_folder() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - pathlib is loaded for this alone
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _usage(error: click.ClickException, arguments: list[str]) -> str:
