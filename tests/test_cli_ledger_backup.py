@@ -363,3 +363,14 @@ def test_what_a_pipe_brings_and_nothing_can_keep_is_told(
     monkeypatch.setattr(shutil, "copyfileobj", full)
     code, _, err = say("import", tmp_path / "new", "/dev/null")
     assert (code, "No space left on device. Write it to a file first" in err) == (1, True)
+
+
+def test_a_backup_that_finds_no_space_is_told(
+    root: str, tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("quantlab.store.migrate.copy_database", full)
+    code, _, err = say("backup", root, tmp_path / "saved")
+    assert (code, "can't be written: No space left on device" in err) == (2, True)

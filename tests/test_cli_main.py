@@ -90,6 +90,14 @@ def test_an_interrupt_is_one_line(
     assert (done.code, done.error) == (1, "Interrupted.")
 
 
+def test_a_pipe_that_breaks_when_the_work_is_done_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "_unread", lambda: 0)  # what it opens is open until the process ends
+    raising(monkeypatch, BrokenPipeError())
+    assert said(tmp_path, "check").code == 0
+
+
 @pytest.mark.parametrize(("code", "told"), [(0, 0), (2, 2), ("text", 1)])
 def test_an_exit_keeps_its_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int | str, told: int
@@ -277,11 +285,14 @@ def test_a_working_folder_whose_name_is_no_text_is_refused(tmp_path: Path, words
 
 
 @pytest.mark.parametrize("words", ["--paper --prices synthetic", "paper-sessions list .", "check"])
-def test_a_working_folder_that_is_gone_is_told(tmp_path: Path, words: str) -> None:
+def test_a_working_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
     (tmp_path / "gone").mkdir()
-    command = f"cd gone && rmdir ../gone && {sys.executable} {program.MAIN} {words}"
-    done = program.in_shell(tmp_path, command)
-    assert (done.code, done.error.startswith("The working folder is gone; expected")) == (2, True)
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main.run(words.split()) == 2
+    assert capsys.readouterr().err.startswith("ERROR: The working folder is gone; expected")
 
 
 def test_another_file_that_is_not_found_is_a_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
