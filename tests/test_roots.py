@@ -127,6 +127,20 @@ def test_a_root_that_was_copied_works(tmp_path: Path) -> None:
     assert sessions_in(locate(tmp_path / "new", None)) == 4
 
 
+def test_a_look_that_an_adoption_sweeps_away_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ledger.db"
+    real = os.close
+
+    def close_and_sweep(handle: int) -> None:
+        real(handle)
+        roots._remove_leftovers(file)
+
+    monkeypatch.setattr(os, "close", close_and_sweep)
+    assert roots._is_writable(file)
+
+
 def test_first_uses_at_once_adopt_each_folder_once(tmp_path: Path) -> None:
     make_legacy_root(tmp_path, 60)
     code = (

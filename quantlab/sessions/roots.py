@@ -122,7 +122,7 @@ def _is_writable(file: Path) -> bool:
     probe = _aside(file)
     try:
         os.close(os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # an adoption that is under way may have swept it
     except OSError as error:
         if error.errno in _CANNOT_WRITE:
             return False

@@ -52,13 +52,16 @@ def recorder(store: Store) -> Recorder:
     return recorder
 
 
-def test_a_writer_that_waits_too_long_for_its_turn_is_told_so(location: Location, store: Store) -> None:
+def test_a_writer_that_waits_too_long_for_its_turn_is_told_so(
+    location: Location, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     url = f"{location.url}%20-clock_timeout%3D200ms"
     with open_store(locate(None, url), create=False) as impatient:
         impatient.patience_seconds = 0.5
         recorder = Recorder(impatient)
-        with store.write(), pytest.raises(LedgerGoneError, match="busy"):
+        with store.write(), pytest.raises(LedgerGoneError, match="It was asked for"):
             recorder.record(birth("b"))
+    assert "was busy for too long" in caplog.text
 
 
 def test_a_writer_that_stops_in_its_transaction_gives_up_its_turn(location: Location, store: Store) -> None:
