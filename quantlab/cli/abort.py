@@ -14,7 +14,9 @@ from quantlab.text import printable
 @click.argument("session_dir")
 @click.option("--reason", required=True, help="Why, in your own words; the ledger keeps it.")
 @click.option("--signal", "signal_first", is_flag=True, help="Ask its process to stop first, with SIGTERM.")
-@click.option("--force", is_flag=True, help="Close a session of another host too, once its process is gone.")
+@click.option(
+    "--force", is_flag=True, help="Close a session whose process can't be told from here, once it is gone."
+)
 @with_ledger
 def abort(session_dir: str, reason: str, signal_first: bool, force: bool, ledger: str | None) -> None:
     """Close the session in SESSION_DIR, which no process will end any more.

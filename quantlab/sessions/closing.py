@@ -57,7 +57,8 @@ def abort(
         say: Told what is waited for, and what could not be written.
         folder: The name by which the operator found it in the root, where it is not what the ledger knows.
         signal_first: Ask the session's process to stop first, and let it record its own end.
-        force: Close a session of another host too, whose process can't be seen from here.
+        force: Close a session of another host too, whose process can't be seen from here, and one whose process may be
+            another that has its number since.
         wait_seconds: How long to wait for a process that was asked to stop.
 
     Returns:
