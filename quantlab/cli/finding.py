@@ -11,7 +11,7 @@ from typing import Any
 from quantlab.cli.asking import require_text
 from quantlab.errors import ConfigError
 from quantlab.exports.names import SESSION_MARKERS, STATUS
-from quantlab.sessions.reading import UnreadableError, read_bytes
+from quantlab.sessions.reading import UnreadableError, is_session, read_bytes
 from quantlab.store.location import LEDGER_FILE, Location, locate
 from quantlab.store.redaction import is_url, shown
 
@@ -36,7 +36,7 @@ def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:
     if ledger is not None:
         return locate(folder.parent if folder.is_dir() else None, ledger), _id_of(folder)
     location = locate(folder.parent, None)
-    if not is_session(folder) and not (folder.parent / LEDGER_FILE).exists():
+    if not is_session(str(folder)) and not (folder.parent / LEDGER_FILE).exists():
         raise ConfigError(
             f"No session at {session_dir}; expected a folder with one of {', '.join(SESSION_MARKERS)}. "
             f"'quantlab paper-sessions list {_parent_of(session_dir)}' names the sessions there."
@@ -54,14 +54,9 @@ def _in_url(text: str) -> tuple[Location, str]:
     return locate(None, url), session_id
 
 
-def is_session(folder: Path) -> bool:
-    """Tell whether a folder is a session's."""
-    return any((folder / name).is_file() for name in SESSION_MARKERS)
-
-
 def _id_of(folder: Path) -> str:
     """Return the id under which the folder was or would be adopted: what its files say, else its name."""
-    if not is_session(folder) or _status_of(folder).get("session_id") == folder.name:
+    if not is_session(str(folder)) or _status_of(folder).get("session_id") == folder.name:
         return folder.name
     from quantlab.sessions.adoption import read_folder  # loads much, which most folders do without
 

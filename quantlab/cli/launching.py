@@ -148,7 +148,7 @@ def rebuild_report(folder: Path, ledger: str | None) -> str:
 
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder; expected a session's or run's, such as outputs/runs/ID.")
-    if not remaking.is_session(folder):
+    if remaking.is_run(folder):
         return f"Report rebuilt: {remaking.rebuild_run_report(folder)}"
     location, session_id = find_session(str(folder), ledger)
     with open_root_store(location, now=utc_now(), say=Progress().say) as store:

@@ -16,11 +16,10 @@ from quantlab.exports.names import (
     METRICS,
     REPORT,
     RUN_REPORT,
-    SESSION_MARKERS,
     STATUS,
     TRADES,
 )
-from quantlab.sessions.reading import UnreadableError, open_regular, read_bytes
+from quantlab.sessions.reading import UnreadableError, is_session, open_regular, read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,11 +157,6 @@ def closed_folders(root: Path) -> list[str]:
         for name in folders
         if is_storable(name) and not os.access(f"{root}/{name}", os.R_OK | os.X_OK, effective_ids=effective)
     )
-
-
-def is_session(folder: str) -> bool:
-    """Tell whether a folder holds any of the files that make it a session's."""
-    return any(os.path.lexists(f"{folder}/{name}") for name in SESSION_MARKERS)
 
 
 def is_storable(name: str) -> bool:

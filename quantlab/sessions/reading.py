@@ -1,10 +1,12 @@
-"""Read the bytes of files that anybody may have written: bounded, and never beyond the root. Loads nothing."""
+"""Read the bytes of files that anybody may have written: bounded, and never beyond the root. Loads next to nothing."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+
+from quantlab.exports.names import SESSION_MARKERS
 
 LARGEST_DOCUMENT = 32 * 1024 * 1024
 _OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -67,3 +69,8 @@ def _open_link(file: str, root: str) -> int:
         return os.open(target, _OPENING)
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
+
+
+def is_session(folder: str) -> bool:
+    """Tell whether a folder holds any of the files that make it a session's."""
+    return any(os.path.lexists(f"{folder}/{name}") for name in SESSION_MARKERS)

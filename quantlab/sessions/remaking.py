@@ -141,9 +141,9 @@ def _recorded_artifacts(recorded: Sequence[Recorded]) -> list[str]:
     return [str(one["file_name"]) for end in ends if isinstance(end, Succeeded) for one in end.artifacts]
 
 
-def is_session(folder: Path) -> bool:
-    """Tell a session's folder from a run's: only a run has metadata.json and no session_metadata.json."""
-    return (folder / METADATA).is_file() or not (folder / METADATA_COPY).is_file()
+def is_run(folder: Path) -> bool:
+    """Tell a run's folder from a session's: only a run has metadata.json and no session_metadata.json."""
+    return (folder / METADATA_COPY).is_file() and not (folder / METADATA).is_file()
 
 
 def _require_same(result: Outcome, digest: str, name: str) -> None:
