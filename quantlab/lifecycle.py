@@ -87,7 +87,12 @@ def superseded(kind: str, payload: str, next_kind: str) -> bool:
     A fold may pass over such an event: a heartbeat before another one leaves no trace, unless it told of
     the prices.
     """
-    return kind == "heartbeat" == next_kind and '"data":' not in payload
+    return kind == "heartbeat" == next_kind and not tells_prices(payload)
+
+
+def tells_prices(payload: str) -> bool:
+    """Tell whether a heartbeat's payload may hold facts of the prices, without decoding it: most hold none."""
+    return '"data":' in payload
 
 
 def _started(_row: Row, at: str, event: Started) -> Row:

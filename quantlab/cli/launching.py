@@ -14,7 +14,7 @@ from quantlab.cli.reproduce import reproducer
 from quantlab.clock import utc_now
 from quantlab.config import RunConfig, field_message, validated
 from quantlab.errors import ConfigError
-from quantlab.exports.names import REPORT, RUN_REPORT
+from quantlab.exports.names import REPORT, RUN_REPORT, SCHEMA_VERSION
 from quantlab.research.launch import LaunchOptions
 from quantlab.store.location import require_path
 
@@ -124,7 +124,7 @@ def people_lines(launched: Launched, *, name_report: bool) -> list[str]:
 def machine_answer(launched: Launched, request_id: str | None) -> dict[str, Any]:
     """Return what a program is told about something that succeeded."""
     return {
-        "schema_version": "1.0",
+        "schema_version": SCHEMA_VERSION,
         "request_id": request_id,
         "status": "success",
         "contract_type": launched.contract_type,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quantlab import projections
+from quantlab import lifecycle, projections
 from quantlab.events import ANNOTATIONS, ENDS, Adopted, Amended, Heartbeat, Started, Succeeded
 from quantlab.exports.files import json_bytes
 from quantlab.exports.names import (
@@ -135,8 +135,7 @@ def data_facts_of(recorded: Sequence[Recorded]) -> Document | None:
     """Return the facts of the prices that a session told on the way; None where it never had any."""
     facts = None
     for one in recorded:
-        # Most heartbeats carry no facts of the prices; their payloads need not be decoded to see that.
-        if one.type == "heartbeat" and '"data":' in one.payload:
+        if one.type == "heartbeat" and lifecycle.tells_prices(one.payload):
             event = one.event
             if isinstance(event, Heartbeat) and event.data is not None:
                 facts = event.data

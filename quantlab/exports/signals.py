@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from quantlab.clock import iso
+from quantlab.exports.names import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ class SignalFile:
         if self._path is None:
             return
         line = {
-            "schema_version": "1.0",
+            "schema_version": SCHEMA_VERSION,
             "event": event,
             "status": _STATUS[event],
             "mode": "run",

@@ -14,6 +14,7 @@ import msgspec
 from quantlab.events import ANNOTATIONS, Adopted, Amended, Recorded, Succeeded
 from quantlab.exports.artifacts import documents
 from quantlab.exports.names import METADATA, METADATA_COPY, REPORT, WHOLE_FILE
+from quantlab.lifecycle import tells_prices
 from quantlab.sessions.fields import Document, fields_of, lifecycle_of
 from quantlab.sessions.folders import DOCUMENTS, TABLES, Seen, parse
 
@@ -174,7 +175,7 @@ class Known:
 
 def _could_have_made(last: Recorded, at: Any) -> bool:
     """Of thousands of heartbeats only the one whose time the file shows can have been the last it knew."""
-    return last.type != "heartbeat" or last.occurred_at == at or '"data":' in last.payload
+    return last.type != "heartbeat" or last.occurred_at == at or tells_prices(last.payload)
 
 
 def _changed_fields(before: Document, after: Document) -> dict[str, dict[str, Any]]:
