@@ -14,8 +14,7 @@ from quantlab.cli.output import printable
 from quantlab.clock import utc_now
 from quantlab.errors import ConfigError
 from quantlab.queries.rows import unknown_status_sessions, unreadable_files
-from quantlab.store.location import Location, locate
-from quantlab.store.redaction import is_url
+from quantlab.store.location import Location, is_url, locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

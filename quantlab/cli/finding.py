@@ -12,8 +12,7 @@ from quantlab.cli.asking import require_text
 from quantlab.errors import ConfigError
 from quantlab.exports.names import SESSION_MARKERS, STATUS
 from quantlab.sessions.reading import UnreadableError, is_session, read_bytes
-from quantlab.store.location import LEDGER_FILE, Location, locate
-from quantlab.store.redaction import is_url, shown
+from quantlab.store.location import LEDGER_FILE, Location, is_url, locate
 
 _WHOLE_URL = re.compile(r"[\w+]+://[^/]*/.*[^/]$")
 """A URL with a database or a file in it."""
@@ -47,6 +46,8 @@ def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:
 def _in_url(text: str) -> tuple[Location, str]:
     url, _slash, session_id = text.rpartition("/")
     if not _WHOLE_URL.match(url):
+        from quantlab.store.redaction import shown
+
         raise ConfigError(
             f"SESSION_DIR is a URL that names no session: {shown(text)}; expected URL/SESSION_ID, or a session's "
             "folder."

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from quantlab.errors import ConfigError
-from quantlab.store.redaction import is_url, shown
 
 LEDGER_FILE = "ledger.db"
 IN_MEMORY = "sqlite://"
@@ -57,10 +56,25 @@ class Location:
         return "" if folder is None else os.path.abspath(folder)  # noqa: PTH100 - keeps links
 
     def __str__(self) -> str:
-        return str(self.file) if self.file is not None else shown(self.url or "")
+        return str(self.file) if self.file is not None else _shown(self.url or "")
 
     def __repr__(self) -> str:
         return f"Location({self})"
+
+
+def is_url(word: str) -> bool:
+    """Tell a ledger's URL, well formed or not, from a path."""
+    if ":" not in word and "=" not in word:
+        return False  # as are most roots, and questions have to start fast
+    from quantlab.store.redaction import is_url as is_like_one
+
+    return is_like_one(word)
+
+
+def _shown(url: str) -> str:
+    from quantlab.store.redaction import shown
+
+    return shown(url)
 
 
 def locate(root: Path | None, url: str | None) -> Location:
@@ -75,7 +89,7 @@ def locate(root: Path | None, url: str | None) -> Location:
         return Location(root=root, file=root / LEDGER_FILE)
     if not URL_PATTERN.match(url):
         raise ConfigError(
-            f"The ledger URL {shown(url)!r} is of no known kind; expected sqlite:///FILE or "
+            f"The ledger URL {_shown(url)!r} is of no known kind; expected sqlite:///FILE or "
             "postgresql+psycopg://USER@HOST/DATABASE."
         )
     if url.startswith("sqlite"):
@@ -91,7 +105,7 @@ def require_path(what: str, value: str) -> None:
     """
     if is_url(value):
         raise ConfigError(
-            f"{what}: {shown(value)} is a URL; expected a path. A ledger's URL goes into --ledger or QUANTLAB_LEDGER."
+            f"{what}: {_shown(value)} is a URL; expected a path. A ledger's URL goes into --ledger or QUANTLAB_LEDGER."
         )
 
 
@@ -104,7 +118,7 @@ def _sqlite_file(url: str) -> Path:
     name = unquote(url.split("://", 1)[1].split("?", 1)[0])
     if not name.startswith("/") or not name[1:]:
         raise ConfigError(
-            f"The ledger URL {shown(url)!r} names no file; expected sqlite:///FILE, such as sqlite:///ledger.db."
+            f"The ledger URL {_shown(url)!r} names no file; expected sqlite:///FILE, such as sqlite:///ledger.db."
         )
     return Path(name[1:])
 
