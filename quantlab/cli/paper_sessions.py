@@ -20,7 +20,6 @@ from quantlab.cli.asking import (
 from quantlab.cli.main import Lazily
 from quantlab.errors import ConfigError
 from quantlab.store.vocabulary import STALE_MINUTES
-from quantlab.text import printable
 
 _HERE = "quantlab.cli.paper_sessions"
 
@@ -74,7 +73,7 @@ def _why_none(counts: dict[str, int]) -> str:
     if not counts:
         return "Start one: quantlab run --ticker ETH-USD --prices synthetic --paper"
     held = ", ".join(f"{count:,} {status}" for status, count in counts.items())
-    return printable(f"None is as asked for; it has {held}.")
+    return output.printable(f"None is as asked for; it has {held}.")
 
 
 @click.command()
