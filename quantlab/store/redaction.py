@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 
 HIDDEN = "***"
+# All patterns are linear: whoever gives a long odd word must not be waited for.
 _SCHEME = r"(?:postgres|sqlite|mysql|mariadb)[\w+]*:"
 _FORM = re.compile(rf"(?:[A-Za-z][A-Za-z0-9+.\-]*:(?=/)|{_SCHEME})/*", re.IGNORECASE)
 _LEDGER_FORM = re.compile(
     rf"{_SCHEME}|.*(?:://|password\s*=)|[^/\\:\s]+:[^/\\].*@", re.IGNORECASE | re.DOTALL
 )
+"""A scheme that a ledger may have been meant to have; any URL; libpq's settings; a user and password without a scheme."""
 _FLAG = re.compile(r"--[a-z-]+=")
 _PATH = re.compile(r"[\w./~\\ -]*")
 _USER = re.compile(r"[\w.%+@-]*")

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 
 def watch(engine: sa.Engine, waiting: Waiting) -> None:
-    """Have every connection that an engine makes count the seconds of its statements, and of its own making."""
-    logging.getLogger("psycopg").setLevel(
-        logging.ERROR
-    )  # what it warns of, a cancelled statement, is told by us
+    """Have every connection that an engine makes count the seconds of its statements, and make none in vain."""
+    # What the driver warns of, a statement that could not be cancelled, is told by our own error.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
     class Watched(psycopg.Connection[Any]):
         def wait(self, gen: PQGen[Any], *arguments: Any, **named: Any) -> Any:
