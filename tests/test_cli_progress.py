@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from typing import TYPE_CHECKING
 
-from quantlab.cli import progress
+from quantlab.cli import asking, progress
 from quantlab.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -27,6 +28,24 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     return stream
+
+
+class Full(io.StringIO):
+    """A stream on a full disk."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_work_goes_on_where_stderr_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "EVERY_SECONDS_ELSEWHERE", 0.0)
+    monkeypatch.setattr(sys, "stderr", Full())
+    told = Progress()
+    told.watch("simulating", 1, 2)
+    told.say("WARNING: nobody hears this")
+    told.close()
+    asking.say("NOTE: nor this")
 
 
 def test_on_a_terminal_each_line_is_written_over_the_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,8 +137,9 @@ def asking(location: Location) -> Iterator[tuple[Reader, datetime]]:
 
 
 def say(line: str) -> None:
-    """Tell the operator something that is not the answer."""
-    click.echo(printable(line), err=True)
+    """Tell the operator something that is not the answer; where stderr takes nothing, the work goes on all the same."""
+    with suppress(OSError):
+        click.echo(printable(line), err=True)
 
 
 def name_troubles(reader: Reader) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -32,7 +32,7 @@ class Progress:
     def say(self, line: str) -> None:
         """Print a line that has to be seen, such as a warning."""
         self.close()
-        click.echo(printable(line), err=True)
+        _tell(printable(line))
 
     def watch(self, stage: str, done: int, expected: int | None) -> None:
         """Show how far the work has come, not too often, and not at all while it is short."""
@@ -47,10 +47,10 @@ class Progress:
             else stage.replace("_", " ")
         )
         if self._live:
-            click.echo(f"\r\x1b[K{line}", err=True, nl=False)
+            _tell(f"\r\x1b[K{line}", end=False)
             self._open_line = True
         else:
-            click.echo(line, err=True)
+            _tell(line)
 
     @contextmanager
     def hearing(self) -> Iterator[None]:
@@ -66,8 +66,14 @@ class Progress:
     def close(self) -> None:
         """End the line that is being written over, if there is one."""
         if self._open_line:
-            click.echo("", err=True)
+            _tell("")
             self._open_line = False
+
+
+def _tell(text: str, *, end: bool = True) -> None:
+    """Write to stderr; where that takes nothing (a full disk, a reader that is gone), the work goes on all the same."""
+    with suppress(OSError):
+        click.echo(text, err=True, nl=end)
 
 
 class _Handler(logging.Handler):

@@ -23,7 +23,7 @@ _FORM = re.compile(rf"(?:[A-Za-z][A-Za-z0-9+.\-]*:(?=/)|{_SCHEME})/*", re.IGNORE
 _LEDGER_FORM = re.compile(
     rf"{_SCHEME}|.*(?:://|password\s*=)|[^/\\:\s]+:[^/\\].*@", re.IGNORECASE | re.DOTALL
 )
-"""A scheme that a ledger may have been meant to have; any URL; libpq's settings; a user and password without a scheme."""
+"""A scheme that a ledger may have been meant to have; any URL; libpq's settings; a user and a password alone."""
 _FLAG = re.compile(r"--[a-z-]+=")
 _PATH = re.compile(r"[\w./~\\ -]*")
 _USER = re.compile(r"[\w.%+@-]*")
