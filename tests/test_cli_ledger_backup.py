@@ -371,6 +371,6 @@ def test_a_backup_that_finds_no_space_is_told(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("quantlab.store.migrate.copy_database", full)
+    monkeypatch.setattr("quantlab.store.placing.copy_database", full)
     code, _, err = say("backup", root, tmp_path / "saved")
     assert (code, "can't be written: No space left on device" in err) == (2, True)

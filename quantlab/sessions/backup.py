@@ -16,7 +16,7 @@ from quantlab.errors import ConfigError, LedgerBusyError, LedgerDamagedError, Qu
 from quantlab.exports.files import sync_folder, writing_whole
 from quantlab.ledger import Head
 from quantlab.sessions import maintenance
-from quantlab.store import migrate
+from quantlab.store import migrate, placing
 from quantlab.store.engine import open_store
 from quantlab.store.location import Location, sqlite_uri
 from quantlab.store.lock import write_lock
@@ -47,7 +47,7 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
         return _export_to(store, target)
     with _aside(target) as copy:
         try:
-            migrate.copy_database(store.location.file, copy)
+            placing.copy_database(store.location.file, copy)
         except OSError as error:
             raise ConfigError(
                 f"The backup {target} can't be written: {error.strerror or error}; expected a file in a folder that is "
@@ -137,7 +137,7 @@ def import_export(
         with _folder_made(file.parent), _aside(file) as copy:
             done = _imported(Location(root=None, file=copy), lines, source, progress)
             with write_lock(location):
-                if not migrate.put_in_place(copy, file):
+                if not placing.put_in_place(copy, file):
                     raise ConfigError(
                         f"A ledger was made at {file} meanwhile; nothing was imported. Try again."
                     )
@@ -217,7 +217,7 @@ def _fill(copy: Path, file: Path, where: str) -> None:
     except OSError as error:
         raise ConfigError(f"The backup {where} can't be read: {error.strerror}.") from error
     try:
-        migrate.copy_database(file, copy)
+        placing.copy_database(file, copy)
         migrate.upgrade_copy(copy)
     except sqlite3.Error as error:
         raise ConfigError(
@@ -232,7 +232,7 @@ def _fill(copy: Path, file: Path, where: str) -> None:
 def _set_aside(location: Location, file: Path, now: datetime, *, force: bool) -> Path | None:
     """Keep what is there under a dated name; the place itself is never empty for long enough to be filled anew."""
     if not file.exists():
-        migrate.set_log_aside(file)
+        placing.set_log_aside(file)
         return None
     if not force and _verifies(location):
         raise ConfigError(

@@ -232,9 +232,9 @@ def _adopted_into_memory(
 def _put_in_place(aside: Path, file: Path) -> bool:
     """Give the finished ledger its name, unless another has it; returns whether this one got it."""
     from quantlab.exports.files import sync_folder
-    from quantlab.store import migrate
+    from quantlab.store import placing
 
-    if not migrate.put_in_place(aside, file):
+    if not placing.put_in_place(aside, file):
         return False
     sync_folder(file.parent)
     return True

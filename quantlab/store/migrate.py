@@ -5,7 +5,6 @@ Alembic is imported only when there is something to migrate: its import costs mo
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import secrets
@@ -23,6 +22,14 @@ from quantlab.store import guards, postgres, views
 from quantlab.store.advice import BUSY_TIMEOUT_SECONDS
 from quantlab.store.location import Location, sqlite_uri
 from quantlab.store.lock import file_lock, write_lock
+from quantlab.store.placing import (
+    copy_database,
+    log_of,
+    make_empty,
+    put_in_place,
+    remove_with_side_files,
+    use_wal,
+)
 from quantlab.store.reader import no_ledger_on_server
 from quantlab.store.revision import HEAD_REVISION
 from quantlab.store.schema import ledger_head, metadata
@@ -190,43 +197,6 @@ def upgrade_copy(file: Path) -> None:
         _migrate_sqlite(file)
 
 
-def copy_database(file: Path, target: Path) -> None:
-    """Copy an open or closed SQLite database, its WAL included, whole or not at all (SQLite's backup API).
-
-    Raises:
-        OSError: the target can't be made.
-        sqlite3.Error: the file is no sound database.
-    """
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    source = sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=BUSY_TIMEOUT_SECONDS)
-    try:
-        _make_empty(aside)
-        _copy_pages(source, aside)
-        aside.replace(target)
-    finally:
-        source.close()
-        _remove_with_side_files(aside)
-
-
-def _make_empty(file: Path) -> None:
-    """Make a file as the umask has it: SQLite itself would keep a shared folder's group from writing."""
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
-
-
-def _copy_pages(source: sqlite3.Connection, target: Path) -> None:
-    copy = sqlite3.connect(target)
-    try:
-        copy.execute("PRAGMA synchronous = FULL")
-        source.backup(copy)
-    finally:
-        copy.close()
-
-
-def _remove_with_side_files(file: Path) -> None:
-    for leftover in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
-        leftover.unlink(missing_ok=True)
-
-
 def create_file(file: Path, fill: Callable[[Path], None] | None = None) -> None:
     """Make the ledger aside and link it into place: of many that start at once one wins, and all find a whole one.
 
@@ -236,10 +206,10 @@ def create_file(file: Path, fill: Callable[[Path], None] | None = None) -> None:
     """
     aside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        _make_empty(aside)
+        make_empty(aside)
         (fill or _migrate_sqlite)(aside)
-        _use_wal(aside)
-        with file_lock(file.with_name(f"{file.name}.lock")) if _log_of(file).exists() else nullcontext():
+        use_wal(aside)
+        with file_lock(file.with_name(f"{file.name}.lock")) if log_of(file).exists() else nullcontext():
             put_in_place(aside, file)
     except OSError as error:
         raise LedgerError(
@@ -247,60 +217,7 @@ def create_file(file: Path, fill: Callable[[Path], None] | None = None) -> None:
             "check that its folder exists and can be written."
         ) from error
     finally:
-        _remove_with_side_files(aside)
-
-
-_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-
-
-def put_in_place(aside: Path, file: Path) -> bool:
-    """Give a finished ledger its name, unless another has it; returns whether this one got it.
-
-    The caller keeps other writers away where another ledger's log lies there (`set_log_aside`).
-
-    Raises:
-        OSError: the file system does not let it.
-    """
-    set_log_aside(file)
-    try:
-        os.link(aside, file)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
-            raise
-        if file.exists():
-            return False
-        aside.rename(file)
-    return True
-
-
-def set_log_aside(file: Path) -> None:
-    """Keep the log of a ledger that was taken away under another name: SQLite would replay it into the next one."""
-    log = _log_of(file)
-    if not log.exists() or file.exists():
-        return
-    kept = file.with_name(f"{file.name}.left-{secrets.token_hex(4)}-wal")
-    log.rename(kept)
-    file.with_name(f"{file.name}-shm").unlink(missing_ok=True)
-    logger.warning(
-        "The log of a ledger that is gone lay at %s; it is kept as %s. Where you have that ledger, name the log like "
-        "its file, with -wal at the end, and put it beside: it may hold the last events.",
-        log,
-        kept.name,
-    )
-
-
-def _log_of(file: Path) -> Path:
-    return file.with_name(f"{file.name}-wal")
-
-
-def _use_wal(file: Path) -> None:
-    connection = sqlite3.connect(file)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
+        remove_with_side_files(aside)
 
 
 def migration_engine(location: Location) -> sa.Engine:
