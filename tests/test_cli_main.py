@@ -298,3 +298,17 @@ def test_a_working_folder_that_is_gone_is_told(
 def test_another_file_that_is_not_found_is_a_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raising(monkeypatch, FileNotFoundError(2, "No such file or directory", "x"))
     assert said(tmp_path, "check").error.startswith("Unexpected FileNotFoundError")
+
+
+def test_a_missing_package_is_told_with_the_way_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    monkeypatch.delitem(sys.modules, "quantlab.cli.launching", raising=False)
+    assert main.run(["run", "--prices", "synthetic"]) == 1
+    told = capsys.readouterr().err
+    assert ("'msgspec' is not installed" in told, "pip install" in told, "defect" in told) == (
+        True,
+        True,
+        False,
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from quantlab.errors import ConfigError
 from quantlab.store.location import Location, locate, sqlite_uri
-from quantlab.store.redaction import is_url, shown, without_secrets
+from quantlab.store.redaction import is_url, redacted, without_secrets
 
 SERVER = "postgresql+psycopg://ann:s3cret@host:5432/quantlab"
 
@@ -61,11 +61,11 @@ def test_no_ledger_at_all_is_refused() -> None:
     ],
 )
 def test_a_password_is_never_shown(url: str) -> None:
-    assert "s3cret" not in shown(url)
+    assert "s3cret" not in redacted(url)
 
 
 def test_what_is_no_secret_is_shown() -> None:
-    assert shown(SERVER) == "postgresql+psycopg://ann:***@host:5432/quantlab"
+    assert redacted(SERVER) == "postgresql+psycopg://ann:***@host:5432/quantlab"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_is_no_secret_is_shown() -> None:
     ],
 )
 def test_a_url_without_a_secret_is_shown_whole(url: str) -> None:
-    assert shown(url) == url
+    assert redacted(url) == url
 
 
 def test_a_message_keeps_its_other_words() -> None:

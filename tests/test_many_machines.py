@@ -7,7 +7,7 @@ import yaml
 
 from quantlab.store import postgres
 from quantlab.store.location import locate
-from quantlab.store.redaction import shown
+from quantlab.store.redaction import redacted
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -42,8 +42,8 @@ def test_the_page_states_the_timeouts_that_the_program_sets() -> None:
 
 
 def test_a_password_with_an_at_sign_is_hidden_whole() -> None:
-    assert shown("postgresql://u:a@b:c@host/db") == "postgresql://u:***@host/db"
+    assert redacted("postgresql://u:a@b:c@host/db") == "postgresql://u:***@host/db"
 
 
 def test_a_password_after_a_user_name_with_an_at_sign_is_hidden() -> None:
-    assert shown("postgresql://u@corp:s3cret@host/db") == "postgresql://u@corp:***@host/db"
+    assert redacted("postgresql://u@corp:s3cret@host/db") == "postgresql://u@corp:***@host/db"

@@ -95,7 +95,7 @@ def test_an_empty_folder_beside_a_ledger_is_no_session_of_it(folder: Path) -> No
     empty.mkdir()
     done = said(folder, "--report", str(empty))
     assert done.code == 2
-    assert f"No session {empty.name} in" in done.error
+    assert f"No session {empty.name!r} in" in done.error
 
 
 LOST = ("trades.csv", "run_report.md", "artifacts/equity.png")

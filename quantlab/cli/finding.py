@@ -46,10 +46,10 @@ def find_session(session_dir: str, ledger: str | None) -> tuple[Location, str]:
 def _in_url(text: str) -> tuple[Location, str]:
     url, _slash, session_id = text.rpartition("/")
     if not _WHOLE_URL.match(url):
-        from quantlab.store.redaction import shown
+        from quantlab.store.redaction import redacted
 
         raise ConfigError(
-            f"SESSION_DIR is a URL that names no session: {shown(text)}; expected URL/SESSION_ID, or a session's "
+            f"SESSION_DIR is a URL that names no session: {redacted(text)}; expected URL/SESSION_ID, or a session's "
             "folder."
         )
     return locate(None, url), session_id

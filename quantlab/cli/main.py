@@ -145,6 +145,8 @@ def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
         return "Interrupted.", 1
     if isinstance(error, click.ClickException):
         return _usage(error, arguments), 2
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("quantlab"):
+        return _not_installed(str(error.name)), 1
     told = _refused_by_the_system(error) if isinstance(error, OSError) else None
     if told is not None:
         return told
@@ -152,6 +154,13 @@ def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
         f"Unexpected {type(error).__name__}: {error}. This is a defect of quantlab; "
         "run again with QUANTLAB_TRACEBACK=1 and report what it prints.",
         1,
+    )
+
+
+def _not_installed(package: str) -> str:
+    return (
+        f"The package {package!r} is not installed for {sys.executable}; activate the environment that quantlab was "
+        "installed in, or install it here: python -m pip install --editable ."
     )
 
 

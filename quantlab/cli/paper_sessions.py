@@ -19,6 +19,7 @@ from quantlab.cli.asking import (
 )
 from quantlab.cli.main import Lazily
 from quantlab.errors import ConfigError
+from quantlab.store.location import no_session
 from quantlab.store.vocabulary import STALE_MINUTES
 
 _HERE = "quantlab.cli.paper_sessions"
@@ -90,10 +91,7 @@ def show(session_dir: str, ledger: str | None, form: str) -> None:
     with asking(location) as (reader, now):
         found = session(reader, session_id)
         if found is None:
-            raise ConfigError(
-                f"No session {session_id!r} in {location.root or location}; 'quantlab paper-sessions list "
-                f"{location.root or location}' names them."
-            )
+            raise no_session(location, session_id)
         click.echo(output.as_json(found) if form == "json" else session_page.text(found, now))
 
 

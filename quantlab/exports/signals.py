@@ -68,9 +68,8 @@ def _append_line(path: Path, line: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     handle = os.open(path, flags, 0o666)
     try:
-        data = (b"\n" if _ends_torn(path) else b"") + line.encode(
-            errors="backslashreplace"
-        )  # JSON's own escapes
+        # Half a character, which UTF-8 can't hold, becomes JSON's own escape of it.
+        data = (b"\n" if _ends_torn(path) else b"") + line.encode(errors="backslashreplace")
         if os.write(handle, data) < len(data):
             raise OSError(errno.ENOSPC, "only a part of the line could be written")
     finally:

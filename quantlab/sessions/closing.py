@@ -20,6 +20,7 @@ from quantlab.sessions.adoption import home_of
 from quantlab.sessions.healing import heal
 from quantlab.sessions.process import is_alive, start_mark
 from quantlab.sessions.recorder import Recorder
+from quantlab.store.location import no_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ def abort(
     if not reason.strip():
         raise ConfigError("The reason is empty; expected --reason TEXT, which the ledger keeps.")
     began = time.monotonic()
-    row = _open_row(store, root, session_id)
+    row = _open_row(store, session_id)
     home = root or home_of(row)
     if _may_close(store, row, home, force=force, signal_first=signal_first):
         with stop_note.left(None if home is None else home / row["path"], reason.strip()):
@@ -93,13 +94,10 @@ def abort(
     return row
 
 
-def _open_row(store: Store, root: Path | None, session_id: str) -> Row:
+def _open_row(store: Store, session_id: str) -> Row:
     row = _row(store, session_id)
     if row is None:
-        asked = root or "--ledger URL"
-        raise ConfigError(
-            f"No session {session_id!r} in {root or store.location}; 'quantlab paper-sessions list {asked}' names them."
-        )
+        raise no_session(store.location, session_id)
     if row["status"] == Status.RUNNING.value and row["terminal"]:
         raise SessionEndedError(
             f"Session {session_id} came with files that call it running and terminal at once, so no end can follow. "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
+
+from quantlab.store.home import this_host
 
 _PROC = Path("/proc")
 _START_TIME_FIELD = 19
@@ -14,7 +15,7 @@ _START_TIME_FIELD = 19
 def identity() -> tuple[str, int, str | None]:
     """Return this process's host, pid and start mark; the mark is None where the system doesn't tell."""
     pid = os.getpid()
-    return socket.gethostname(), pid, start_mark(pid)
+    return this_host(), pid, start_mark(pid)
 
 
 def start_mark(pid: int) -> str | None:
@@ -29,7 +30,7 @@ def start_mark(pid: int) -> str | None:
 
 def is_alive(host: str | None, pid: int | None, mark: str | None) -> bool | None:
     """Tell whether a recorded process still lives; None where it can't be told from here."""
-    if host != socket.gethostname() or pid is None or pid <= 0:
+    if host != this_host() or pid is None or pid <= 0:
         return None
     try:
         os.kill(pid, 0)

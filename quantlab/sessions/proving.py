@@ -14,6 +14,7 @@ from quantlab.research.rerun import first_difference_from_kept, rerun
 from quantlab.sessions.adoption import home_of
 from quantlab.sessions.claims import first_false_claim
 from quantlab.sessions.recorder import Recorder
+from quantlab.store.location import no_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +59,7 @@ def prove(store: Store, folder: Path | None, session_id: str, *, now: datetime) 
         row = projections.read_row(connection, session_id)
         recorded = ledger.read_session(connection, session_id)
     if row is None:
-        raise ConfigError(
-            f"No session {session_id!r} in {store.location}; 'quantlab paper-sessions list' names them."
-        )
+        raise no_session(store.location, session_id)
     kept = kept_by(recorded, session_id)
     outcome = _compared(row, recorded, folder or _folder_of(row), kept)
     entry = Entry(

@@ -17,6 +17,7 @@ from quantlab.research.runs import run_header
 from quantlab.sessions.healing import folder_of, places_of
 from quantlab.sessions.paper import paper_header
 from quantlab.sessions.proving import kept_by
+from quantlab.store.location import no_session
 from quantlab.trading.prices import table
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ def rebuild_session_report(store: Store, folder: Path, session_id: str) -> Path:
     with store.read() as connection:
         recorded = ledger.read_session(connection, session_id)
     if not recorded:
-        raise ConfigError(
-            f"No session {session_id} in {store.location}; 'quantlab paper-sessions list' names them."
-        )
+        raise no_session(store.location, session_id)
     made = {**artifacts.documents(recorded), **session_result_files(folder, recorded)}
     asked = {name for name in made if name in (REPORT, RUN_REPORT) or not (folder / name).exists()}
     bundle.write_files(folder, {name: made[name] for name in made if name in asked})

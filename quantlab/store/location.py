@@ -56,7 +56,7 @@ class Location:
         return "" if folder is None else os.path.abspath(folder)  # noqa: PTH100 - keeps links
 
     def __str__(self) -> str:
-        return str(self.file) if self.file is not None else _shown(self.url or "")
+        return str(self.file) if self.file is not None else _redacted(self.url or "")
 
     def __repr__(self) -> str:
         return f"Location({self})"
@@ -71,10 +71,10 @@ def is_url(word: str) -> bool:
     return is_like_one(word)
 
 
-def _shown(url: str) -> str:
-    from quantlab.store.redaction import shown
+def _redacted(url: str) -> str:
+    from quantlab.store.redaction import redacted
 
-    return shown(url)
+    return redacted(url)
 
 
 def locate(root: Path | None, url: str | None) -> Location:
@@ -89,12 +89,21 @@ def locate(root: Path | None, url: str | None) -> Location:
         return Location(root=root, file=root / LEDGER_FILE)
     if not URL_PATTERN.match(url):
         raise ConfigError(
-            f"The ledger URL {_shown(url)!r} is of no known kind; expected sqlite:///FILE or "
+            f"The ledger URL {_redacted(url)!r} is of no known kind; expected sqlite:///FILE or "
             "postgresql+psycopg://USER@HOST/DATABASE."
         )
     if url.startswith("sqlite"):
         return Location(root=root, file=_sqlite_file(url))
     return Location(root=root, file=None, url=_with_driver(url))
+
+
+def no_session(location: Location, session_id: str) -> ConfigError:
+    """Say that a ledger knows no such session, and which command names those that it knows."""
+    root = location.root
+    asked = "--ledger URL" if root is None else f"{root}{location.option(root)}"
+    return ConfigError(
+        f"No session {session_id!r} in {root or location}; 'quantlab paper-sessions list {asked}' names them."
+    )
 
 
 def require_path(what: str, value: str) -> None:
@@ -105,7 +114,8 @@ def require_path(what: str, value: str) -> None:
     """
     if is_url(value):
         raise ConfigError(
-            f"{what}: {_shown(value)} is a URL; expected a path. A ledger's URL goes into --ledger or QUANTLAB_LEDGER."
+            f"{what}: {_redacted(value)} is a URL; expected a path. A ledger's URL goes into --ledger or "
+            "QUANTLAB_LEDGER."
         )
 
 
@@ -118,7 +128,7 @@ def _sqlite_file(url: str) -> Path:
     name = unquote(url.split("://", 1)[1].split("?", 1)[0])
     if not name.startswith("/") or not name[1:]:
         raise ConfigError(
-            f"The ledger URL {_shown(url)!r} names no file; expected sqlite:///FILE, such as sqlite:///ledger.db."
+            f"The ledger URL {_redacted(url)!r} names no file; expected sqlite:///FILE, such as sqlite:///ledger.db."
         )
     return Path(name[1:])
 

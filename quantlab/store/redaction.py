@@ -65,7 +65,7 @@ _USERS_IN_TEXT = re.compile(r"(:/+[^/:\s]*):\S*@")
 _SETTING_IN_TEXT = re.compile(r"(?i)(pass\w*\s*=\s*)('[^']*'|[^\s&'\"]+)")
 
 
-def shown(url: str) -> str:
+def redacted(url: str) -> str:
     """Return a ledger's URL, or what was given for one, with asterisks for all that may be secret."""
     text, end = "", 0
     for begin, until in secret_spans(url):
@@ -85,8 +85,8 @@ def without_secrets(message: str, words: Sequence[str] = ()) -> str:
         value = _FLAG.sub("", word, count=1)
         if is_url(value):
             for form in (value, repr(value)[1:-1], str(Path(value)), repr(str(Path(value)))[1:-1]):
-                message = message.replace(one_line(form), shown(one_line(form)))
-    message = _URL_IN_TEXT.sub(lambda found: shown(found.group()), message)
+                message = message.replace(one_line(form), redacted(one_line(form)))
+    message = _URL_IN_TEXT.sub(lambda found: redacted(found.group()), message)
     message = _USERS_IN_TEXT.sub(rf"\1:{HIDDEN}@", message)
     return _SETTING_IN_TEXT.sub(rf"\1{HIDDEN}", message)
 
