@@ -197,7 +197,7 @@ _decoders = {name: msgspec.json.Decoder(kind) for name, kind in TYPES.items()}
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event where it stands in the ledger, in the columns of the table `events` and their order."""
 
     sequence: int

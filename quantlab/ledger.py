@@ -6,8 +6,9 @@ whatever slips past the checks here.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
+from datetime import UTC
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,7 +29,6 @@ COLUMNS = tuple(column.name for column in events.columns)
 BY_SEQUENCE = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY sequence"
 BY_SESSION = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY session_id, session_version"
 
-_HASHED = "\n".join(["%s"] * (1 + COLUMNS.index("previous_hash")))
 _head = Statement(sa.select(ledger_head.c.sequence, ledger_head.c.hash))
 _insert = Insert(events, COLUMNS)
 _of_session = (
@@ -45,7 +45,7 @@ _since = (
 )
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event that asks for a place in the ledger.
 
     Attributes:
@@ -74,10 +74,9 @@ def append(connection: sa.Connection, entries: Sequence[Entry]) -> list[Recorded
         LedgerDamagedError: there is no head.
         sqlalchemy.exc.DBAPIError, sqlite3.Error: a guard refused; the transaction has to be rolled back.
     """
-    head = read_head(connection)
-    recorded = _chain(head, entries)
-    _insert.run(connection, [msgspec.structs.astuple(one) for one in recorded])
-    return recorded
+    rows = _chain(read_head(connection), entries)
+    _insert.run(connection, rows)
+    return [Recorded(*row) for row in rows]
 
 
 def read_head(connection: sa.Connection) -> Head:
@@ -153,11 +152,17 @@ def event_hash(previous_hash: str, fields: Sequence[object]) -> str:
     The text hashed is the previous hash and the stored columns from `sequence` to `payload`, joined by newlines. Only
     the payload, which comes last, may hold a newline, so that no two events share a text.
     """
-    return hashlib.sha256((_HASHED % (previous_hash, *fields)).encode()).hexdigest()
+    sequence, session_id, version, kind, schema_version, occurred_at, actor, payload = fields
+    text = (
+        f"{previous_hash}\n{sequence}\n{session_id}\n{version}\n{kind}\n"
+        f"{schema_version}\n{occurred_at}\n{actor}\n{payload}"
+    )
+    return sha256(text.encode()).hexdigest()
 
 
-def _chain(head: Head, entries: Sequence[Entry]) -> list[Recorded]:
-    recorded = []
+def _chain(head: Head, entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
+    """Return the entries as rows of `events`, each chained to the one before it."""
+    rows = []
     sequence, previous = head.sequence, head.hash
     for entry in entries:
         sequence += 1
@@ -167,14 +172,22 @@ def _chain(head: Head, entries: Sequence[Entry]) -> list[Recorded]:
             entry.session_version,
             NAMES[type(entry.event)],
             SCHEMA_VERSION,
-            iso(entry.occurred_at),
+            _stored_time(entry.occurred_at),
             entry.actor,
             encode(entry.event),
         )
         digest = event_hash(previous, fields)
-        recorded.append(Recorded(*fields, previous, digest))
+        rows.append((*fields, previous, digest))
         previous = digest
-    return recorded
+    return rows
+
+
+def _stored_time(moment: datetime) -> str:
+    """Return what `iso` does, as msgspec writes it: that takes a third of the time, and every event has one."""
+    if moment.tzinfo is not UTC:
+        return iso(moment)
+    text = msgspec.to_builtins(moment)[:-1]  # without its Z
+    return f"{text}+00:00" if moment.microsecond else f"{text}.000000+00:00"
 
 
 def _says_the_same(held: Recorded, entry: Entry) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import groupby, zip_longest
+from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -87,10 +87,8 @@ def project_many(connection: sa.Connection, rows: Mapping[str, Row | None], run:
     now: dict[str, Row] = {session_id: dict(row) for session_id, row in rows.items() if row is not None}
     born: set[str] = set()
     changed: dict[str, Row] = {}
-    for recorded, following in zip_longest(run, run[1:]):
+    for recorded in _lasting_of(run):
         session_id = recorded.session_id
-        if following is not None and _supersedes(following, recorded):
-            continue
         if recorded.type in BIRTHS:
             born.add(session_id)
             now[session_id] = {**_EMPTY, "session_id": session_id}
@@ -101,10 +99,15 @@ def project_many(connection: sa.Connection, rows: Mapping[str, Row | None], run:
     _write_changes(connection, [row for session_id, row in changed.items() if session_id not in born])
 
 
-def _supersedes(following: Recorded, recorded: Recorded) -> bool:
-    return following.session_id == recorded.session_id and lifecycle.superseded(
-        recorded.type, recorded.payload, following.type
-    )
+def _lasting_of(run: Sequence[Recorded]) -> list[Recorded]:
+    """Return the events of a run but for those that the next one supersedes."""
+    lasting = [
+        one
+        for one, following in pairwise(run)
+        if one.session_id != following.session_id
+        or not lifecycle.superseded(one.type, one.payload, following.type)
+    ]
+    return [*lasting, *run[-1:]]
 
 
 def _write_changes(connection: sa.Connection, changed: list[Row]) -> None:

@@ -77,12 +77,19 @@ def adopted(session_id: str = "a1", *, terminal: bool = True, **fields: object) 
     )
 
 
-def entry(session_id: str, version: int, event: events.Event, *, actor: str = events.SESSION) -> Entry:
+def entry(
+    session_id: str,
+    version: int,
+    event: events.Event,
+    *,
+    actor: str = events.SESSION,
+    at: datetime | None = None,
+) -> Entry:
     return Entry(
         session_id=session_id,
         session_version=version,
         event=event,
-        occurred_at=BEGINNING + timedelta(seconds=version),
+        occurred_at=at or BEGINNING + timedelta(seconds=version),
         actor=actor,
     )
 

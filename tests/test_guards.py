@@ -12,6 +12,7 @@ from ledger_history import adopted, entry, fill, history, open_root, record, sto
 from quantlab import events
 from quantlab.errors import ConflictError, SessionEndedError
 from quantlab.store import guards
+from quantlab.store.vocabulary import ENDS_A_SESSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +25,13 @@ def test_the_insert_guard_knows_every_type(text: str, kind: str) -> None:
 
 
 def test_the_guards_annotations_and_ends_are_those_of_events() -> None:
-    assert (
-        ", ".join(f"'{kind}'" for kind in events.ANNOTATIONS),
-        ", ".join(f"'{kind}'" for kind in events.ENDS),
-    ) == (guards._ANNOTATIONS, guards._ENDS)
+    assert ", ".join(f"'{kind}'" for kind in events.ANNOTATIONS) == guards._ANNOTATIONS
+    assert ENDS_A_SESSION.endswith(f"type IN ({', '.join(repr(kind) for kind in events.ENDS)})")
+
+
+def test_a_session_s_end_is_found_by_the_index_of_ends(tmp_path: Path) -> None:
+    plan = "EXPLAIN QUERY PLAN SELECT 1 FROM events WHERE session_id = 's1' AND "
+    assert "USING INDEX events_one_end (session_id=?)" in str(stored(fill(tmp_path), plan + ENDS_A_SESSION))
 
 
 def test_an_adopted_session_that_had_ended_takes_no_end(tmp_path: Path) -> None:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import example, given
+from hypothesis.strategies import datetimes, sampled_from
 from ledger_history import entry, fill, heartbeat, history, open_root, record, started, stored
 
 from quantlab import ledger
+from quantlab.clock import iso
 from quantlab.errors import ConflictError, LedgerDamagedError
 from quantlab.events import GENESIS_HASH, Recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+ZONES = (UTC, timezone(timedelta(hours=-5, minutes=-30)))
 
 
 def test_an_empty_ledger_stands_at_the_genesis_hash(tmp_path: Path) -> None:
@@ -43,6 +50,14 @@ def test_a_hash_is_sha256_over_the_stored_columns_by_lines(tmp_path: Path) -> No
     columns = "previous_hash, sequence, session_id, session_version, type, schema_version, occurred_at, actor, payload"
     for *fields, digest in stored(fill(tmp_path), f"SELECT {columns}, hash FROM events"):
         assert hashlib.sha256("\n".join(map(str, fields)).encode()).hexdigest() == digest
+
+
+@given(datetimes(timezones=sampled_from(ZONES)).filter(lambda moment: 1 < moment.year < 9999))
+@example(datetime(1, 2, 3, tzinfo=UTC))
+@example(datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=UTC))
+def test_a_time_is_stored_as_the_clock_writes_it(moment: datetime) -> None:
+    (row,) = ledger._chain(ledger.Head(0, GENESIS_HASH), [entry("s1", 1, started(), at=moment)])
+    assert Recorded(*row).occurred_at == iso(moment)
 
 
 def test_a_session_reads_back_as_it_was_recorded(tmp_path: Path) -> None:

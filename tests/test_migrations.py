@@ -31,6 +31,7 @@ GUARDS_OF_REVISION = {
     "0002": "01e625e1ddf67db76bc3e10480a93545306a67ff806dec5bcdc9e372ae2c5056",
     "0003": "8d404a785630c49ce96b2b0c7620c176857e66844336bbfd67eb482d464ba1d7",
     "0004": "1e3692512b60f4f8cf1816b5b144f0f56f3c1e9c58ef96b3ba7aab40edecf164",
+    "0005": "bde556ea1c70a06433d7fcaa13800584b806df3892e9fc7d7c70a839c2bf0fe4",
 }
 """Revision -> the texts of guards that it made. A change of a text needs a migration, or ledgers keep the old one."""
 
@@ -100,7 +101,7 @@ def test_a_ledger_of_the_first_revision_gets_todays_guards(
     open_root(tmp_path).close()
     found = stored(tmp_path / "ledger.db", "SELECT sql FROM sqlite_master WHERE name = 'events_guard_insert'")
     assert found == [(guards.SQLITE[0],)]
-    assert "as it is now it is kept as ledger.db.before-0004-from-0001" in caplog.text
+    assert "as it is now it is kept as ledger.db.before-0005-from-0001" in caplog.text
 
 
 def test_the_migrations_lie_beside_the_package_in_a_checkout() -> None:
@@ -140,7 +141,7 @@ def test_alembic_downgrade_is_refused_and_the_ledger_stays(tmp_path: Path) -> No
     assert stored(tmp_path / "ledger.db", "SELECT * FROM ledger_head") == before
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
 def test_no_migration_can_be_undone(revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrate.migrations_folder()))

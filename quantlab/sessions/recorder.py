@@ -14,7 +14,7 @@ from quantlab.store.schema import paper_sessions, pending_files
 from quantlab.store.statements import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from quantlab.events import Recorded
     from quantlab.ledger import Entry
@@ -127,24 +127,31 @@ def _append(connection: sa.Connection, row: Row | None, entry: Entry) -> tuple[R
 def _append_many(connection: sa.Connection, entries: Sequence[Entry]) -> list[Recorded]:
     rows = {of: projections.read_row(connection, of) for of in dict.fromkeys(e.session_id for e in entries)}
     reached = {of: 0 if row is None else row["last_version"] for of, row in rows.items()}
-    held = [_again(connection, rows[e.session_id] or {}, e) for e in entries if _is_held(reached, e)]
-    new = [entry for entry in entries if not _is_held(reached, entry)]
-    for session_id, first in {entry.session_id: entry for entry in reversed(new)}.items():
+    held = [entry for entry in entries if entry.session_version <= reached[entry.session_id]]
+    if not held:
+        return _append_new(connection, rows, entries)
+    in_place = {_place(entry): _again(connection, rows[entry.session_id] or {}, entry) for entry in held}
+    new = [entry for entry in entries if _place(entry) not in in_place]
+    in_place |= {_place(recorded): recorded for recorded in _append_new(connection, rows, new)}
+    return [in_place[_place(entry)] for entry in entries]
+
+
+def _append_new(
+    connection: sa.Connection, rows: Mapping[str, Row | None], entries: Sequence[Entry]
+) -> list[Recorded]:
+    for session_id, first in {entry.session_id: entry for entry in reversed(entries)}.items():
         # From here on the guards see to legality; what can be told in words is the state before the run.
         lifecycle.require_legal(rows[session_id], session_id, NAMES[type(first.event)])
-    if new:
-        appended = ledger.append(connection, new)
-        projections.project_many(connection, rows, appended)
-        for recorded in appended:
-            if recorded.type in BIRTHS or recorded.type in ENDS:
-                _mark_pending(connection, recorded.session_id)
-        held += appended
-    in_place = {(recorded.session_id, recorded.session_version): recorded for recorded in held}
-    return [in_place[entry.session_id, entry.session_version] for entry in entries]
+    appended = ledger.append(connection, entries)
+    projections.project_many(connection, rows, appended)
+    for recorded in appended:
+        if recorded.type in BIRTHS or recorded.type in ENDS:
+            _mark_pending(connection, recorded.session_id)
+    return appended
 
 
-def _is_held(reached: dict[str, int], entry: Entry) -> bool:
-    return entry.session_version <= reached[entry.session_id]
+def _place(one: Entry | Recorded) -> tuple[str, int]:
+    return one.session_id, one.session_version
 
 
 def _append_births(connection: sa.Connection, entries: Sequence[Entry]) -> list[str]:

@@ -6,6 +6,8 @@ with `PREFIX`, by which the engine tells a guard's refusal from any other databa
 
 from __future__ import annotations
 
+from quantlab.store.vocabulary import ENDS_A_SESSION
+
 PREFIX = "quantlab: "
 OUT_OF_SEQUENCE = "quantlab: an event must take the next sequence of the ledger"
 WRONG_PREVIOUS = "quantlab: previous_hash must be the hash of the head"
@@ -21,7 +23,6 @@ _KNOWN = (
     "'adopted', 'amended', 'vanished', 'found', 'proved'"
 )
 _ANNOTATIONS = "'amended', 'vanished', 'found', 'proved'"
-_ENDS = "'succeeded', 'failed', 'aborted'"
 
 
 def _sqlite_refusal(name: str, when: str, message: str) -> str:
@@ -38,7 +39,7 @@ CREATE TRIGGER events_guard_insert BEFORE INSERT ON events BEGIN
     WHEN NEW.type IS NOT 'heartbeat' AND NEW.type NOT IN ({_KNOWN}) THEN RAISE(ABORT, '{UNKNOWN_TYPE}')
     WHEN (NEW.type IN ('started', 'adopted')) <> (last.sequence IS NULL) THEN RAISE(ABORT, '{WRONG_BIRTH}')
     WHEN last.type NOT IN ('started', 'heartbeat') AND NEW.type NOT IN ({_ANNOTATIONS})
-     AND (EXISTS (SELECT 1 FROM events WHERE session_id = NEW.session_id AND type IN ({_ENDS}))
+     AND (EXISTS (SELECT 1 FROM events WHERE session_id = NEW.session_id AND {ENDS_A_SESSION})
        OR (SELECT CASE type WHEN 'adopted' THEN json_extract(payload, '$.terminal') END FROM events
             WHERE session_id = NEW.session_id AND session_version = 1))
       THEN RAISE(ABORT, '{ENDED}')
@@ -114,7 +115,7 @@ BEGIN
   SELECT COALESCE(MAX(session_version), 0) INTO last_version FROM events WHERE session_id = NEW.session_id;
   IF (NEW.type IN ('started', 'adopted')) <> (last_version = 0) THEN RAISE EXCEPTION '{WRONG_BIRTH}'; END IF;
   IF NEW.type NOT IN ({_ANNOTATIONS}) AND last_version > 0 AND (
-       EXISTS (SELECT 1 FROM events WHERE session_id = NEW.session_id AND type IN ({_ENDS}))
+       EXISTS (SELECT 1 FROM events WHERE session_id = NEW.session_id AND {ENDS_A_SESSION})
     OR EXISTS (SELECT 1 FROM events WHERE session_id = NEW.session_id AND session_version = 1
                   AND type = 'adopted' AND ({POSTGRES_PAYLOAD} ->> 'terminal') = 'true'))
   THEN RAISE EXCEPTION '{ENDED}'; END IF;

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 """The newest migration; a test holds it equal to Alembic's own head."""

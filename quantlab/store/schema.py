@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import BigInteger
 
-from quantlab.store.vocabulary import BLOCKED_AND_DONE
+from quantlab.store.vocabulary import BLOCKED_AND_DONE, ENDS_A_SESSION
 
 metadata = MetaData()
 
@@ -50,8 +50,8 @@ Index(
     "events_one_end",
     events.c.session_id,
     unique=True,
-    sqlite_where=text("type IN ('succeeded', 'failed', 'aborted')"),
-    postgresql_where=text("type IN ('succeeded', 'failed', 'aborted')"),
+    sqlite_where=text(ENDS_A_SESSION),
+    postgresql_where=text(ENDS_A_SESSION),
 )
 
 ledger_head = Table(

@@ -73,6 +73,9 @@ DOUBTFUL_MINUTES = 5
 NEWEST = "activity_at DESC NULLS LAST, session_id DESC"
 """Latest first, as contract 6 means it; sessions without any time come last."""
 
+ENDS_A_SESSION = "type <> 'heartbeat' AND type IN ('succeeded', 'failed', 'aborted')"
+"""Which events end a session, as SQL, as its index has it: a heartbeat, as most events are, is passed at one word."""
+
 BLOCKED_AND_DONE = "promotion_ready = 0 AND status <> 'running'"
 """Every session that promotion blocks, less those that run and so are blocked anyway; as SQL, as its index has it."""
 

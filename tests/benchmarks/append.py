@@ -26,8 +26,7 @@ from unittest import mock
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
-import msgspec  # noqa: E402 - the path has to be set first
-import psycopg  # noqa: E402
+import psycopg  # noqa: E402 - the path has to be set first
 import sqlalchemy  # noqa: E402
 from both_engines import T0, birth, entry  # noqa: E402
 from postgres_server import NoServerError, own_schema, start_own  # noqa: E402
@@ -135,7 +134,7 @@ class Raw:
 
 def raw_rows() -> list[tuple[object, ...]]:
     head = ledger.Head(0, "0" * 64)
-    return [msgspec.structs.astuple(one) for one in ledger._chain(head, heartbeats("bench", 1)[::-1])]
+    return ledger._chain(head, heartbeats("bench", 1)[::-1])
 
 
 def heartbeats(name: str, first: int, count: int = 16_000) -> list[Entry]:
