@@ -17,8 +17,9 @@ from ledger_history import BEGINNING, CHECKOUT, entry, fill, forge, heartbeat, o
 from root_files import as_ordinary_user, unprivileged_root
 
 from quantlab.exports.files import remove_leftovers
-from quantlab.sessions import backup
-from quantlab.sessions.backup import back_up, restore
+from quantlab.sessions.backup import back_up
+from quantlab.sessions.copies import aside
+from quantlab.sessions.restoring import restore
 from quantlab.store.location import locate
 from quantlab.store.revision import HEAD_REVISION
 
@@ -215,7 +216,7 @@ def test_a_restored_ledger_can_be_written_by_whom_the_umask_lets(root: str, tmp_
 
 
 def test_a_copy_under_way_is_nobody_s_leftover(tmp_path: Path) -> None:
-    with backup._aside(tmp_path / "ledger.db") as copy:
+    with aside(tmp_path / "ledger.db") as copy:
         copy.write_bytes(b"half")
         remove_leftovers(tmp_path)
         assert copy.exists()

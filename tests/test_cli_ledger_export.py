@@ -222,7 +222,7 @@ def test_a_ledger_that_was_made_while_another_was_imported_is_kept(
         new.write_bytes(b"another's")
         yield
 
-    monkeypatch.setattr("quantlab.sessions.backup.write_lock", after_another)
+    monkeypatch.setattr("quantlab.sessions.restoring.write_lock", after_another)
     code, _, err = say("import", new.parent, exported)
     assert (code, "meanwhile" in err, new.read_bytes()) == (2, True, b"another's")
 

@@ -144,7 +144,7 @@ def backup(place: str | None, file: Path, url: str | None, force: bool) -> None:
 @click.option("--force", is_flag=True, help="Replace a ledger that verifies; it is kept beside.")
 def restore(place: str | None, file: Path, url: str | None, force: bool) -> None:
     """Bring the backup (or export) FILE back, verified, whole or not at all."""
-    from quantlab.sessions.backup import restore as restore_backup
+    from quantlab.sessions.restoring import restore as restore_backup
     from quantlab.store.refusals import translated
 
     location = _located(place, url, must_exist=False)
@@ -181,7 +181,7 @@ def export(place: str | None, url: str | None, output: Path | None) -> None:
 @ledger_url
 def import_(place: str | None, file: Path, url: str | None) -> None:
     """Bring an exported ledger into an empty one (or one that holds its first events), every hash intact."""
-    from quantlab.sessions.backup import import_export
+    from quantlab.sessions.restoring import import_export
 
     location = _located(place, url, must_exist=False)
     added, now_at = import_export(location, file, _progress("events imported"))

@@ -1,35 +1,25 @@
-"""Backups of a ledger's SQLite file: copied while it is written to, verified, and brought back whole or not at all."""
+"""Backups of a ledger: copied while it is written to, and verified before they take their place."""
 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import sqlite3
-import tempfile
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from quantlab import transfer
-from quantlab.errors import ConfigError, LedgerBusyError, LedgerDamagedError, QuantlabError
+from quantlab.errors import ConfigError
 from quantlab.exports.files import sync_folder, writing_whole
 from quantlab.ledger import Head
 from quantlab.sessions import maintenance
-from quantlab.store import migrate, placing
-from quantlab.store.engine import open_store
-from quantlab.store.location import Location, sqlite_uri
-from quantlab.store.lock import write_lock
+from quantlab.sessions.copies import LONGEST_HEADER, SQLITE_MAGIC, aside, opened
+from quantlab.store import placing
+from quantlab.store.location import sqlite_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
-
     from quantlab.store.engine import Store
-
-SQLITE_MAGIC = b"SQLite format 3\x00"
-LONGEST_HEADER = 64 * 1024
-"""Bytes that the first line of an export may have."""
+    from quantlab.store.location import Location
 
 
 def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
@@ -45,7 +35,7 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
         _require_earlier(store, target)
     if store.location.file is None:
         return _export_to(store, target)
-    with _aside(target) as copy:
+    with aside(target) as copy:
         try:
             placing.copy_database(store.location.file, copy)
         except OSError as error:
@@ -53,7 +43,7 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
                 f"The backup {target} can't be written: {error.strerror or error}; expected a file in a folder that is "
                 "there and can be written."
             ) from error
-        with _opened(copy) as copied:
+        with opened(copy) as copied:
             head = maintenance.require_sound(copied, f"The backup of {store.location}").head
         copy.replace(target)
     sync_folder(target.parent)
@@ -86,204 +76,6 @@ def require_target(location: Location, target: Path) -> Path:
             f"{target} can't be written: Permission denied; expected a file in a folder that can be written."
         )
     return end
-
-
-def restore(
-    location: Location, source: Path, *, now: datetime, force: bool = False
-) -> tuple[Head, Path | None]:
-    """Bring a backup (or an export) back as the ledger of a root, verified, whole or not at all.
-
-    Returns:
-        The restored head, and where the ledger that was there before is kept.
-
-    Raises:
-        ConfigError: the ledger that is there verifies and `force` is False, or the source is no backup.
-        LedgerDamagedError: the backup does not verify.
-        LedgerBusyError: another process has the ledger open.
-        LedgerError: what is there can't be looked at, such as a ledger of another schema, and `force` is False.
-    """
-    file = location.file
-    if file is None:
-        raise ConfigError(
-            f"{location} is a server; bring an export into an empty one: 'quantlab ledger import'."
-        )
-    with _at_rest(source) as kept_source, _folder_made(file.parent), _aside(file) as copy:
-        _fill(copy, kept_source, str(source))
-        with _opened(copy) as restored:
-            head = maintenance.require_sound(restored, str(source)).head
-        with write_lock(location):
-            kept = _set_aside(location, file, now, force=force)
-            copy.replace(file)
-    sync_folder(file.parent)
-    return head, kept
-
-
-def import_export(
-    location: Location, source: Path, progress: Callable[[int], None] = lambda _count: None
-) -> tuple[int, Head]:
-    """Bring an exported ledger into an empty one or one that holds its first events, or make a new one of it.
-
-    Returns:
-        The events added, and the head.
-
-    Raises:
-        ConfigError: it is no export, or the ledger holds something else.
-        LedgerDamagedError: the export is not whole, or its chain does not hold; nothing was imported.
-    """
-    with _at_rest(source) as kept, _export_at(kept, str(source)) as lines:
-        file = location.file
-        if file is None or file.exists():
-            return _imported(location, lines, source, progress)
-        with _folder_made(file.parent), _aside(file) as copy:
-            done = _imported(Location(root=None, file=copy), lines, source, progress)
-            with write_lock(location):
-                if not placing.put_in_place(copy, file):
-                    raise ConfigError(
-                        f"A ledger was made at {file} meanwhile; nothing was imported. Try again."
-                    )
-    sync_folder(file.parent)
-    return done
-
-
-def _imported(
-    location: Location, lines: IO[bytes], source: Path, progress: Callable[[int], None]
-) -> tuple[int, Head]:
-    with open_store(location) as store:
-        done = maintenance.import_export(store, lines, str(source), progress)
-        maintenance.require_sound(store, f"{location}, with {source} in it,", "Restore a backup.")
-        return done
-
-
-@contextmanager
-def _at_rest(source: Path) -> Iterator[Path]:
-    """Give a file that can be read from its beginning more than once: what a pipe brings is kept aside meanwhile."""
-    if not source.exists() or source.is_file() or source.is_dir():
-        yield source
-        return
-    with tempfile.TemporaryDirectory(prefix="quantlab-") as folder:
-        kept = Path(folder) / "source"
-        try:
-            with source.open("rb") as pipe, kept.open("wb") as handle:
-                shutil.copyfileobj(pipe, handle)
-        except OSError as error:
-            raise QuantlabError(
-                f"What {source} brings can't be kept in {folder} meanwhile: {error.strerror or error}. "
-                "Write it to a file first, and name that."
-            ) from error
-        yield kept
-
-
-@contextmanager
-def _export_at(file: Path, where: str) -> Iterator[IO[bytes]]:
-    """Open an export, at its beginning, once its first line says that it is one."""
-    try:
-        lines = file.open("rb")
-    except OSError as error:
-        raise ConfigError(f"The export {where} can't be read: {error.strerror or error}.") from error
-    with lines:
-        transfer.parse_header(lines.readline(LONGEST_HEADER), where)
-        lines.seek(0)
-        yield lines
-
-
-@contextmanager
-def _folder_made(folder: Path) -> Iterator[None]:
-    """Make a ledger's folder where there is none; it goes again where nothing comes to lie in it."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"The folder {folder} can't be made: {error.strerror or error}; expected a folder for a ledger."
-        ) from error
-    try:
-        yield
-    except BaseException:
-        for one in missing:
-            with suppress(OSError):
-                one.rmdir()
-        raise
-
-
-def _fill(copy: Path, file: Path, where: str) -> None:
-    try:
-        with file.open("rb") as handle:
-            magic = handle.read(len(SQLITE_MAGIC))
-            if magic != SQLITE_MAGIC:
-                handle.seek(0)
-                with open_store(Location(root=None, file=copy)) as store:
-                    maintenance.import_export(store, handle, where)
-                return
-    except OSError as error:
-        raise ConfigError(f"The backup {where} can't be read: {error.strerror}.") from error
-    try:
-        placing.copy_database(file, copy)
-        migrate.upgrade_copy(copy)
-    except sqlite3.Error as error:
-        raise ConfigError(
-            f"The backup {where} is damaged ({error}); nothing was changed. Use another."
-        ) from error
-    if migrate.revision_of_file(copy) is None:
-        raise ConfigError(
-            f"{where} is no ledger; expected a file of 'quantlab ledger backup' or 'quantlab ledger export'."
-        )
-
-
-def _set_aside(location: Location, file: Path, now: datetime, *, force: bool) -> Path | None:
-    """Keep what is there under a dated name; the place itself is never empty for long enough to be filled anew."""
-    if not file.exists():
-        placing.set_log_aside(file)
-        return None
-    if not force and _verifies(location):
-        raise ConfigError(
-            f"The ledger {location} verifies; nothing was restored. Give --force to replace it all the same "
-            "(it is kept beside, under a dated name)."
-        )
-    _require_alone(location, file)
-    kept = file.with_name(f"{file.name}.before-restore-{now:%Y%m%dT%H%M%S%fZ}")
-    for suffix in ("-wal", ""):
-        part = file.with_name(file.name + suffix)
-        if part.exists():
-            _keep_as(kept.with_name(kept.name + suffix), part, gone=bool(suffix))
-    file.with_name(f"{file.name}-shm").unlink(missing_ok=True)
-    return kept
-
-
-def _keep_as(kept: Path, part: Path, *, gone: bool) -> None:
-    if not gone:
-        with suppress(OSError):  # a file system without hard links: for a moment its place is empty
-            os.link(part, kept)
-            return
-    # A log left beside the restored file would be replayed into it.
-    part.replace(kept)
-
-
-def _require_alone(location: Location, file: Path) -> None:
-    """Refuse while another process has the ledger open: what it appends would go to the file that is set aside."""
-    if file.stat().st_size == 0:
-        return  # nobody can have it open, and SQLite would delete the log beside it
-    connection = sqlite3.connect(sqlite_uri(file, "rw"), uri=True, timeout=1, isolation_level=None)
-    try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("BEGIN EXCLUSIVE")
-        connection.execute("ROLLBACK")
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise LedgerBusyError(
-                f"Another process has the ledger {location} open; nothing was restored. Stop the sessions first."
-            ) from error
-    except sqlite3.DatabaseError:
-        pass  # so damaged that nobody can have it open
-    finally:
-        connection.close()
-
-
-def _verifies(location: Location) -> bool:
-    try:
-        with open_store(location, create=False, upgrade=False) as store:
-            return not maintenance.verify(store).faults
-    except LedgerDamagedError:
-        return False
 
 
 def _require_earlier(store: Store, target: Path) -> None:
@@ -332,20 +124,3 @@ def _verified_export(file: Path, target: Path) -> Head:
         for _event in transfer.parse_events(lines, header, str(target)):
             pass
     return Head(header.sequence, header.hash)
-
-
-@contextmanager
-def _aside(file: Path) -> Iterator[Path]:
-    # Not named as files aside are elsewhere: SQLite can't lock them in the way that keeps them from being swept up.
-    aside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.copy")
-    try:
-        yield aside
-    finally:
-        for suffix in ("", "-wal", "-shm", ".lock"):
-            aside.with_name(aside.name + suffix).unlink(missing_ok=True)
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[Store]:
-    with open_store(Location(root=None, file=file), create=False, upgrade=False) as store:
-        yield store

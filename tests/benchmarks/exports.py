@@ -23,7 +23,7 @@ import legacy_root
 from timing import Row, print_table
 
 from quantlab.events import Aborted
-from quantlab.exports import index
+from quantlab.exports import index, index_rows
 from quantlab.ledger import Entry
 from quantlab.sessions.recorder import Recorder
 from quantlab.sessions.roots import open_root_store
@@ -75,14 +75,14 @@ def _export_rows(root: Path, sessions: int) -> list[Row]:
 
 
 def _raw_passes(root: Path) -> None:
-    select = f"SELECT {', '.join(index.COLUMNS)} FROM paper_sessions ORDER BY session_id"
+    select = f"SELECT {', '.join(index_rows.COLUMNS)} FROM paper_sessions ORDER BY session_id"
     connection = sqlite3.connect(root / "ledger.db")
     with tempfile.TemporaryDirectory() as work:
         with (Path(work) / "rows.csv").open("w", newline="") as out:
             csv.writer(out).writerows(connection.execute(select))
         with (Path(work) / "rows.json").open("w") as out:
             for row in connection.execute(select):
-                out.write(json.dumps(dict(zip(index.COLUMNS, row, strict=True))) + "\n")
+                out.write(json.dumps(dict(zip(index_rows.COLUMNS, row, strict=True))) + "\n")
     connection.close()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger_history import open_root, stored
 
-from quantlab.exports import artifacts, index
+from quantlab.exports import artifacts, index, index_rows
 from quantlab.ledger import read_session
 from quantlab.sessions import maintenance
 
@@ -124,7 +124,7 @@ def _export_csv(text: str) -> bool:
     header, *rows = csv.reader(text.splitlines())
     marks = {row[-2] for row in rows}
     return (
-        tuple(header) == index.CSV_COLUMNS
+        tuple(header) == index_rows.CSV_COLUMNS
         and len(marks) <= 1
         and all(len(row) == len(header) for row in rows)
     )

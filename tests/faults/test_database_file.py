@@ -16,8 +16,9 @@ from ledger_history import BEGINNING, CHECKOUT, entry, fill, heartbeat, history,
 
 from quantlab.errors import LedgerDamagedError, LedgerError
 from quantlab.sessions import maintenance
-from quantlab.sessions.backup import back_up, restore
+from quantlab.sessions.backup import back_up
 from quantlab.sessions.recorder import Recorder
+from quantlab.sessions.restoring import restore
 from quantlab.store import migrate
 from quantlab.store.engine import open_store
 from quantlab.store.location import Location
