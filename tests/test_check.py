@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
 from flow_program import said
+from ledger_history import fill, stored
 
 from quantlab.cli import check
+from quantlab.store.engine import open_store
+from quantlab.store.location import locate
 from quantlab.store.revision import HEAD_REVISION
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_a_sound_installation_is_ok(tmp_path: Path) -> None:
@@ -25,6 +28,63 @@ def test_a_sound_installation_is_ok(tmp_path: Path) -> None:
     assert (facts["sqlite"], facts["ledger_revision"]) == (sqlite3.sqlite_version, HEAD_REVISION)
     assert all(facts["packages"].values())
     assert facts["folders"] == {"outputs": {"exists": False, "writable": True}}
+
+
+def test_the_ledger_that_sessions_would_record_in_is_looked_at(tmp_path: Path) -> None:
+    assert json.loads(said(tmp_path, "check").out)["ledger"] == {
+        "place": "outputs/paper_sessions/ledger.db",
+        "exists": False,
+        "revision": None,
+    }
+    root = tmp_path / "outputs" / "paper_sessions"
+    root.mkdir(parents=True)
+    fill(root)
+    assert json.loads(said(tmp_path, "check").out)["ledger"] == {
+        "place": "outputs/paper_sessions/ledger.db",
+        "exists": True,
+        "revision": HEAD_REVISION,
+    }
+
+
+def test_an_older_ledger_is_told_of_and_left_as_it_is(tmp_path: Path) -> None:
+    file = fill(tmp_path)
+    with closing(sqlite3.connect(file)) as client, client:
+        client.execute("UPDATE alembic_version SET version_num = '0001'")
+    facts = json.loads(said(tmp_path, "check", "--ledger", f"sqlite:///{file}").out)
+    assert (facts["status"], facts["ledger"]["revision"]) == ("ok", "0001")
+    assert any(
+        "has schema 0001; the first command that opens it upgrades it" in one for one in facts["warnings"]
+    )
+    assert stored(file, "SELECT version_num FROM alembic_version") == [("0001",)]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite:///newer.db", "newer than this program's"),
+        ("sqlite:///text.db", "file is not a database"),
+        ("sqlite:///empty.db", "is no QuantLab ledger"),
+        ("postgresql://somebody:secret@127.0.0.1:1/none", "can't be reached"),
+        ("mysql://host/db", "expected sqlite:///FILE"),
+    ],
+)
+def test_a_ledger_that_cannot_be_used_is_a_problem(tmp_path: Path, url: str, told: str) -> None:
+    with closing(sqlite3.connect(fill(tmp_path).rename(tmp_path / "newer.db"))) as client, client:
+        client.execute("UPDATE alembic_version SET version_num = '9999'")
+    (tmp_path / "text.db").write_text("no database at all")
+    (tmp_path / "empty.db").touch()
+    done = said(tmp_path, "check", "--ledger", url)
+    facts = json.loads(done.out)
+    assert (done.code, facts["ledger"]) == (2, None)
+    assert told in facts["problems"][0]
+    assert "secret" not in done.out
+
+
+def test_a_server_s_ledger_is_looked_at(tmp_path: Path, postgres_url: str) -> None:
+    empty = json.loads(said(tmp_path, "check", "--ledger", postgres_url).out)
+    open_store(locate(None, postgres_url)).close()
+    full = json.loads(said(tmp_path, "check", "--ledger", postgres_url).out)
+    assert [facts["ledger"]["revision"] for facts in (empty, full)] == [None, HEAD_REVISION]
 
 
 def test_check_writes_nothing(tmp_path: Path) -> None:

@@ -35,6 +35,11 @@ def test_a_file_s_location_is_sqlite() -> None:
     assert locate(Path("root"), None).is_sqlite
 
 
+def test_options_of_a_file_s_url_are_refused() -> None:
+    with pytest.raises(ConfigError, match="a SQLite ledger takes none"):
+        locate(None, "sqlite:///ledger.db?mode=ro")
+
+
 @pytest.mark.parametrize("url", ["mysql://host/db", "ledger.db", "sqlite://", "sqlite:///", "http://x"])
 def test_a_url_of_no_known_kind_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="expected sqlite:///FILE"):

@@ -14,6 +14,7 @@ import click
 
 from quantlab import __version__
 from quantlab.cli.run import TEXT
+from quantlab.errors import QuantlabError
 
 PACKAGES = (
     "alembic",
@@ -38,14 +39,20 @@ UNFIT = 2
     show_default=True,
     help="Folder that sessions are written below.",
 )
-def check(outdir: str) -> int:
-    """Tell versions, the ledger's schema and whether the output folder can be written; exits 0 or 2."""
-    facts = _facts(Path(outdir))
+@click.option(
+    "--ledger",
+    metavar="URL",
+    envvar="QUANTLAB_LEDGER",
+    help="The ledger that sessions record in, where it is not the folder's own (also QUANTLAB_LEDGER).",
+)
+def check(outdir: str, ledger: str | None) -> int:
+    """Tell versions, and whether the ledger and the output folder can be used; exits 0 or 2."""
+    facts = _facts(Path(outdir), ledger)
     click.echo(json.dumps(facts, indent=2))
     return 0 if facts["status"] == "ok" else UNFIT
 
 
-def _facts(outdir: Path) -> dict[str, Any]:
+def _facts(outdir: Path, url: str | None) -> dict[str, Any]:
     from quantlab.store.revision import HEAD_REVISION
 
     packages = {name: _version(name) for name in PACKAGES}
@@ -56,17 +63,40 @@ def _facts(outdir: Path) -> dict[str, Any]:
     ]
     if not writable:
         problems.append(f"{folder} can't be written; choose another folder with --outdir")
+    warnings = _warnings()
+    ledger = None if None in packages.values() else _ledger(outdir, url, problems, warnings)
     return {
         "status": "error" if problems else "ok",
         "problems": problems,
-        "warnings": _warnings(),
+        "warnings": warnings,
         "quantlab": __version__,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "packages": packages,
         "ledger_revision": HEAD_REVISION,
+        "ledger": ledger,
         "folders": {str(outdir): {"exists": outdir.is_dir(), "writable": writable}},
     }
+
+
+def _ledger(outdir: Path, url: str | None, problems: list[str], warnings: list[str]) -> dict[str, Any] | None:
+    """Look at the ledger as it lies there, and say what is wrong with it; None where it can't be looked at."""
+    from quantlab.store.location import PAPER_ROOT, locate
+    from quantlab.store.reader import schema_of
+    from quantlab.store.revision import HEAD_REVISION
+
+    try:
+        location = locate(outdir / PAPER_ROOT, url)
+        revision = schema_of(location)
+    except QuantlabError as error:
+        problems.append(str(error))
+        return None
+    if revision not in (None, HEAD_REVISION):
+        warnings.append(
+            f"The ledger {location} has schema {revision}; the first command that opens it upgrades it to "
+            f"{HEAD_REVISION}, and keeps a SQLite file as it was beside it."
+        )
+    return {"place": str(location), "exists": revision is not None, "revision": revision}
 
 
 def _warnings() -> list[str]:

@@ -22,7 +22,7 @@ from quantlab.research.stopping import StopGate, StopRequested
 from quantlab.sessions.paper import PaperSession, message_of, paper_header
 from quantlab.sessions.recorder import Recorder
 from quantlab.sessions.roots import open_root_store
-from quantlab.store.location import locate
+from quantlab.store.location import PAPER_ROOT, locate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from quantlab.events import Succeeded
     from quantlab.research.launch import LaunchOptions
     from quantlab.store.engine import Store
-
-PAPER_ROOT = "paper_sessions"
 
 
 def launch_paper(config: RunConfig, options: LaunchOptions) -> Launched:

@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote
 
 from quantlab.errors import ConfigError
 
+PAPER_ROOT = "paper_sessions"
+"""The folder of sessions, below the output folder."""
 LEDGER_FILE = "ledger.db"
 IN_MEMORY = "sqlite://"
 """The URL of a ledger that lives in this process's memory alone."""
@@ -125,7 +127,13 @@ def sqlite_uri(file: Path, mode: str) -> str:
 
 
 def _sqlite_file(url: str) -> Path:
-    name = unquote(url.split("://", 1)[1].split("?", 1)[0])
+    path, question_mark, _query = url.split("://", 1)[1].partition("?")
+    if question_mark:
+        raise ConfigError(
+            f"The ledger URL {_redacted(url)!r} has options, of which a SQLite ledger takes none; expected "
+            "sqlite:///FILE, a ? in its name as %3F."
+        )
+    name = unquote(path)
     if not name.startswith("/") or not name[1:]:
         raise ConfigError(
             f"The ledger URL {_redacted(url)!r} names no file; expected sqlite:///FILE, such as sqlite:///ledger.db."

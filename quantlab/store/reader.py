@@ -113,6 +113,24 @@ def open_reader(location: Location) -> Reader:
     return reader
 
 
+def schema_of(location: Location) -> str | None:
+    """Return the revision of a ledger's schema as it lies there, nothing upgraded; None where there is no ledger.
+
+    Raises:
+        LedgerDamagedError: the file is no sound ledger.
+        LedgerError: it is newer than this program, or can't be opened.
+    """
+    if location.file is not None and not location.file.exists():
+        return None
+    with _open(location) as reader:
+        revision = _stored_revision(reader)
+    if revision is None and location.file is not None:
+        raise _no_ledger(location)
+    if revision not in (None, HEAD_REVISION):
+        _require_older(revision, location)
+    return revision
+
+
 def _open(location: Location) -> Reader:
     if location.file is None:
         from quantlab.store.server_reader import ServerSnapshot
@@ -182,17 +200,22 @@ class _SqliteSnapshot:
 
 
 def _revision(reader: Reader) -> str:
+    revision = _stored_revision(reader)
+    if revision is None and reader.location.file is None:
+        raise no_ledger_on_server(reader.location)
+    if revision is None:
+        raise _no_ledger(reader.location)
+    return revision
+
+
+def _stored_revision(reader: Reader) -> str | None:
     try:
         found = reader.row(_REVISION)
     except LedgerError as error:
         if not _lacks_table(error):
             raise
-        found = None
-    if found is None and reader.location.file is None:
-        raise no_ledger_on_server(reader.location)
-    if found is None:
-        raise _no_ledger(reader.location)
-    return str(found["version_num"])
+        return None
+    return None if found is None else str(found["version_num"])
 
 
 def no_ledger_on_server(location: Location) -> LedgerError:
