@@ -155,11 +155,13 @@ class Found(Event, frozen=True, kw_only=True):
     """A folder that had vanished, or was renamed, is here.
 
     Attributes:
-        root: The root's absolute path now, where a root of a shared ledger was moved; else None.
+        root: The root's absolute path now, where a root of a shared ledger was moved or came to it; else None.
+        host: The root's host, with it.
     """
 
     folder: str
     root: str | None = None
+    host: str | None = None
 
 
 class Proved(Event, frozen=True, kw_only=True):

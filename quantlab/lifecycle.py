@@ -235,6 +235,7 @@ def _found(row: Row, _at: str, event: Found) -> Row:
         "vanished_at": None,
         "path": event.folder,
         "root": row["root"] if event.root is None else event.root,
+        "host": row["host"] if event.host is None else event.host,
         "report_present": row["report_contract_type"] is not None,
     }
 

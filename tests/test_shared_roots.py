@@ -52,6 +52,22 @@ def test_sessions_of_a_root_that_was_moved_are_found_where_it_is_now(tmp_path: P
     assert said(tmp_path, "ledger", "verify", *LEDGER).code == 0
 
 
+def test_a_root_s_own_ledger_can_be_carried_into_a_shared_one(tmp_path: Path) -> None:
+    assert said(tmp_path, *PAPER).code == 0
+    session = session_of(tmp_path)
+    root, older = session.parent, "20260105_080000_paper_5f3a9c0d1e2b"
+    (root / older).mkdir()
+    (root / older / "session_status.json").write_text('{"status": "failed", "terminal": true}')
+    assert said(tmp_path, "paper-sessions", "index", str(root)).code == 0
+    assert said(tmp_path, "ledger", "export", str(root), "--output", "old.jsonl").code == 0
+    assert said(tmp_path, "ledger", "import", *LEDGER, "old.jsonl").code == 0
+    done = said(tmp_path, "paper-sessions", "index", str(root), *LEDGER)
+    assert done.out.splitlines()[:2] == ["Found: 1", f"  {older} in {older}"]
+    assert exported(root) == [str(root / older), str(root / session.name)]
+    assert "agree" in said(tmp_path, "paper-sessions", "index", str(root), *LEDGER).out
+    assert said(tmp_path, "ledger", "verify", *LEDGER).code == 0
+
+
 def test_a_copy_of_a_root_that_is_still_there_is_a_copy(tmp_path: Path, session: Path) -> None:
     copy = tmp_path / "backup" / session.name
     copy.mkdir(parents=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from quantlab.cli.asking import say, with_ledger
+from quantlab.cli.asking import say
+from quantlab.cli.options import with_ledger
 from quantlab.text import printable
 
 
@@ -17,7 +18,7 @@ from quantlab.text import printable
 @click.option(
     "--force", is_flag=True, help="Close a session whose process can't be told from here, once it is gone."
 )
-@with_ledger
+@with_ledger()
 def abort(session_dir: str, reason: str, signal_first: bool, force: bool, ledger: str | None) -> None:
     """Close the session in SESSION_DIR, which no process will end any more.
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,62 +16,13 @@ from quantlab.queries.rows import unknown_status_sessions, unreadable_files
 from quantlab.store.location import Location, is_url, locate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from quantlab.store.reader import Reader
 
 MOST_NAMED = 200
 """How many troubled sessions are named on stderr; the surfaces themselves have them all."""
-
-
-MOST = 999_999_999
-"""What a whole number in a flag may be: as minutes 1,900 years, which times can still be reckoned with."""
-
-
-class WholeNumber(click.ParamType[int]):
-    """A positive whole number, in plain digits."""
-
-    name = "integer"
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number; anything else is a usage error."""
-        if isinstance(value, int):
-            return value
-        if not re.fullmatch(r"[0-9]{1,9}", str(value)) or int(value) == 0:
-            wanted = f"a positive whole number of {self.what}, at most {MOST:,}"
-            self.fail(f"{value!r}; expected {wanted}.", param, ctx)
-        return int(value)
-
-
-def of_root(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command its ROOT argument and the option --ledger."""
-    return click.argument("root", required=False)(with_ledger(command))
-
-
-def with_ledger(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option --ledger."""
-    return click.option(
-        "--ledger",
-        metavar="URL",
-        envvar="QUANTLAB_LEDGER",
-        help="The ledger to ask, where it is not the root's own (also QUANTLAB_LEDGER).",
-    )(command)
-
-
-def with_format(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the option --format; the first one named is its default."""
-    return click.option(
-        "--format",
-        "form",
-        type=click.Choice(formats),
-        default=formats[0],
-        show_default=True,
-        help="How the answer is written.",
-    )
 
 
 def find(root: str | None, ledger: str | None) -> Location:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from quantlab import __version__
-from quantlab.cli.run import TEXT
+from quantlab.cli.options import TEXT, with_ledger
 from quantlab.errors import QuantlabError
 
 PACKAGES = (
@@ -39,12 +39,7 @@ UNFIT = 2
     show_default=True,
     help="Folder that sessions are written below.",
 )
-@click.option(
-    "--ledger",
-    metavar="URL",
-    envvar="QUANTLAB_LEDGER",
-    help="The ledger that sessions record in, where it is not the folder's own (also QUANTLAB_LEDGER).",
-)
+@with_ledger("The ledger that sessions record in, where it is not the folder's own")
 def check(outdir: str, ledger: str | None) -> int:
     """Tell versions, and whether the ledger and the output folder can be used; exits 0 or 2."""
     facts = _facts(Path(outdir), ledger)

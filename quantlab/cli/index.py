@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantlab.cli.asking import find, of_root, say, with_format
+from quantlab.cli.asking import find, say
+from quantlab.cli.options import of_root, with_format
 from quantlab.errors import ConfigError
 from quantlab.text import printable
 

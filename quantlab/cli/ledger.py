@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantlab.cli.asking import find, say
+from quantlab.cli.asking import find, given_by_hand, say
+from quantlab.cli.options import with_ledger
 from quantlab.clock import utc_now
 from quantlab.errors import ConfigError
+from quantlab.store.location import LEDGER_FILE
 from quantlab.text import printable
 
 if TYPE_CHECKING:
@@ -27,10 +29,8 @@ PROGRESS_AFTER_SECONDS = 1.0
 LINES_AT_ONCE = 1_000
 """Lines of an export that are written together."""
 
-place = click.argument("place", metavar="ROOT", required=False)
-ledger_url = click.option(
-    "--ledger", "url", envvar="QUANTLAB_LEDGER", metavar="URL", help="The ledger, where it is not ROOT's own."
-)
+place = click.argument("place", metavar="[ROOT]", required=False)
+ledger_url = with_ledger(name="url")
 key_file = click.option(
     "--sign-key",
     "key_file",
@@ -71,7 +71,10 @@ def ledger() -> None:
 @key_file
 @in_format
 def head(place: str | None, url: str | None, key_file: Path | None, form: str) -> None:
-    """Print the ledger's head; kept elsewhere, it shows later whether history was cut or rewritten."""
+    """Print the ledger's head.
+
+    Kept elsewhere, it shows later whether history was cut or rewritten.
+    """
     from quantlab.sessions.maintenance import read_head_document
     from quantlab.signing import read_key
 
@@ -94,7 +97,10 @@ def head(place: str | None, url: str | None, key_file: Path | None, form: str) -
 def verify(
     place: str | None, url: str | None, against: tuple[str, ...], key_file: Path | None, form: str
 ) -> int:
-    """Check events, chain, guards and projection; exits 0 when all holds and 1 when not."""
+    """Check events, chain, guards and projection.
+
+    Exits 0 when all holds and 1 when not.
+    """
     from quantlab.sessions import maintenance
     from quantlab.sessions.witness import read_witness
     from quantlab.signing import read_key
@@ -113,7 +119,10 @@ def verify(
 @place
 @ledger_url
 def rebuild(place: str | None, url: str | None) -> None:
-    """Make guards, views, projections and the sessions' files anew from the events."""
+    """Make projections and files anew from the events.
+
+    Guards and views are made anew too.
+    """
     from quantlab.sessions import maintenance
 
     with _opened(place, url) as store:
@@ -129,7 +138,10 @@ def rebuild(place: str | None, url: str | None) -> None:
 @ledger_url
 @click.option("--force", is_flag=True, help="Replace FILE even where it is no earlier backup of this ledger.")
 def backup(place: str | None, file: Path, url: str | None, force: bool) -> None:
-    """Copy the ledger to FILE while sessions go on, and verify the copy; a server's backup is its export."""
+    """Copy the ledger to FILE, and verify the copy.
+
+    Sessions may go on meanwhile. A server's backup is its export.
+    """
     from quantlab.sessions.backup import back_up
 
     with _opened(place, url) as store:
@@ -143,7 +155,10 @@ def backup(place: str | None, file: Path, url: str | None, force: bool) -> None:
 @ledger_url
 @click.option("--force", is_flag=True, help="Replace a ledger that verifies; it is kept beside.")
 def restore(place: str | None, file: Path, url: str | None, force: bool) -> None:
-    """Bring the backup (or export) FILE back, verified, whole or not at all."""
+    """Bring the backup (or export) FILE back.
+
+    It is verified first, and comes back whole or not at all.
+    """
     from quantlab.sessions.restoring import restore as restore_backup
     from quantlab.store.refusals import translated
 
@@ -161,7 +176,10 @@ def restore(place: str | None, file: Path, url: str | None, force: bool) -> None
 @ledger_url
 @click.option("--output", type=some_file, metavar="FILE", help="Written whole; without it, standard output.")
 def export(place: str | None, url: str | None, output: Path | None) -> None:
-    """Write the whole ledger as JSON Lines: a header, then one event a line, as stored."""
+    """Write the whole ledger as JSON Lines.
+
+    A header comes first, then one event a line, as stored.
+    """
     from quantlab.exports.files import writing_whole
     from quantlab.sessions import maintenance
     from quantlab.sessions.backup import require_target
@@ -180,7 +198,10 @@ def export(place: str | None, url: str | None, output: Path | None) -> None:
 @place_and_file
 @ledger_url
 def import_(place: str | None, file: Path, url: str | None) -> None:
-    """Bring an exported ledger into an empty one (or one that holds its first events), every hash intact."""
+    """Bring an exported ledger into an empty one.
+
+    Or into one that holds its first events; every hash stays intact.
+    """
     from quantlab.sessions.restoring import import_export
 
     location = _located(place, url, must_exist=False)
@@ -194,7 +215,10 @@ def import_(place: str | None, file: Path, url: str | None) -> None:
 @place
 @ledger_url
 def migrate(place: str | None, url: str | None) -> None:
-    """Bring an older ledger to this program's schema; a SQLite file is backed up beside it first."""
+    """Bring an older ledger to this program's schema.
+
+    A SQLite file is backed up beside it first.
+    """
     from quantlab.store.engine import open_store
     from quantlab.store.revision import HEAD_REVISION
 
@@ -210,7 +234,19 @@ def _located(place: str | None, url: str | None, *, must_exist: bool) -> Locatio
         raise ConfigError(f"{root} is a file; expected a folder of paper sessions or a ledger URL.")
     if must_exist and root is not None and not url and not root.is_dir():
         raise ConfigError(f"{root} does not exist; expected a folder of paper sessions or a ledger URL.")
+    if root is not None and url and not given_by_hand("url"):
+        _note_its_own(root, location)
     return location
+
+
+def _note_its_own(root: Path, location: Location) -> None:
+    """Say that a root's own ledger is not the one that is meant, where the environment alone decides so."""
+    own = root / LEDGER_FILE
+    if own.exists() and not location.is_own_of(root):
+        say(
+            f"NOTE: this is about {location}, which QUANTLAB_LEDGER names; {root} has a ledger of its own, which "
+            f"'--ledger sqlite:///{own}' reaches."
+        )
 
 
 @contextmanager

@@ -92,9 +92,14 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def is_dumb() -> bool:
+    """Tell a terminal that obeys no escape codes, such as an editor's."""
+    return os.environ.get("TERM") == "dumb"
+
+
 def coloured(text: str, colour: str | None) -> str:
     """Return the text in a colour where a terminal shows it and NO_COLOR does not forbid it."""
-    if colour is None or not is_terminal() or os.environ.get("NO_COLOR"):
+    if colour is None or not is_terminal() or os.environ.get("NO_COLOR") or is_dumb():
         return text
     return click.style(text, fg=colour)
 
@@ -134,7 +139,7 @@ class Table:
     def text(self, width: int | None = None) -> str:
         """Return the table, fitted to a width where one is given."""
         lines = [self.headings, *self._rows]
-        widths = [max(len(line[place]) for line in lines) for place in range(len(self.headings))]
+        widths = [max(shown_width(line[place]) for line in lines) for place in range(len(self.headings))]
         if width is not None:
             self._fit(widths, width)
         styles: list[dict[int, str | None]] = [{}, *self._styles]
@@ -152,11 +157,26 @@ class Table:
                 excess -= taken
 
 
+def shown_width(text: str) -> int:
+    """Return the columns of a terminal that a text takes: ideographs take two, marks above others none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "FW" else 1 for one in text)
+
+
+def _cut(text: str, width: int) -> str:
+    while shown_width(text) > width:
+        text = text[:-1]
+    return text
+
+
 def _line(cells: list[str], widths: list[int], colours: dict[int, str | None]) -> str:
     shown = []
     for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        text = cell if len(cell) <= width else cell[: width - 1] + _CUT
-        padded = text.ljust(width) if place < len(cells) - 1 else text
+        text = cell if shown_width(cell) <= width else _cut(cell, width - 1) + _CUT
+        padded = text + " " * (width - shown_width(text)) if place < len(cells) - 1 else text
         shown.append(coloured(padded, colours[place]) if place in colours else padded)
     return _GAP.join(shown).rstrip()
 

@@ -8,16 +8,9 @@ from typing import Any
 import click
 
 from quantlab.cli import output
-from quantlab.cli.asking import (
-    WholeNumber,
-    asking,
-    find,
-    name_troubles,
-    of_root,
-    with_format,
-    with_ledger,
-)
+from quantlab.cli.asking import asking, find, name_troubles
 from quantlab.cli.main import Lazily
+from quantlab.cli.options import WholeNumber, of_root, with_format, with_ledger
 from quantlab.errors import ConfigError
 from quantlab.store.location import no_session
 from quantlab.store.vocabulary import STALE_MINUTES
@@ -79,7 +72,7 @@ def _why_none(counts: dict[str, int]) -> str:
 
 @click.command()
 @click.argument("session_dir")
-@with_ledger
+@with_ledger()
 @with_format("text", "json")
 def show(session_dir: str, ledger: str | None, form: str) -> None:
     """Show one session: SESSION_DIR is its folder, or ROOT/ID of a folder that is gone, or its id with --ledger."""

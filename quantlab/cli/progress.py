@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from quantlab.cli.output import is_dumb
 from quantlab.text import printable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Progress:
         self._begun = time.monotonic()
         self._last = 0.0
         self._open_line = False
-        self._live = sys.stderr.isatty()
+        self._live = sys.stderr.isatty() and not is_dumb()
 
     def say(self, line: str) -> None:
         """Print a line that has to be seen, such as a warning."""

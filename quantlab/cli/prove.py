@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from quantlab.cli.run import TEXT
+from quantlab.cli.options import TEXT, with_ledger
 from quantlab.text import printable
 
 DIFFERS = 1
@@ -14,7 +14,7 @@ DIFFERS = 1
 
 @click.command()
 @click.argument("session_dir", type=TEXT)
-@click.option("--ledger", type=TEXT, envvar="QUANTLAB_LEDGER", help="URL of the ledger.")
+@with_ledger()
 def prove(session_dir: str, ledger: str | None) -> int:
     """Run a session again from what it kept, and tell whether every digit is the same.
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from quantlab.cli.asking import given_by_hand
-from quantlab.cli.run import TEXT
+from quantlab.cli.options import TEXT, with_ledger
 from quantlab.errors import ConfigError, QuantlabError
 
 MAX_BYTES = 1_000_000
@@ -23,7 +23,7 @@ LONGEST_NUMBER = 20
 @click.argument("json_request", metavar="JSON")
 @click.option("--signal-file", type=TEXT, help="Append signals to this file, JSON Lines.")
 @click.option("--outdir", type=TEXT, help="Folder that everything is written below.")
-@click.option("--ledger", type=TEXT, envvar="QUANTLAB_LEDGER", help="URL of the ledger.")
+@with_ledger("The ledger to record in, where the request names none")
 def request(json_request: str, **flags: str | None) -> None:
     """Run what a JSON request asks for; prints one JSON line about what it left.
 

@@ -7,33 +7,19 @@ from typing import Any
 
 import click
 
+from quantlab.cli.options import TEXT, with_ledger
+
 THIS_EXECUTION = "\0"
 """Value of a bare `--report`; no path can be this."""
-
-
-class NonEmpty(click.ParamType[str]):
-    """A text that is there: neither an unset shell variable nor the next flag may pass for a value."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text; an empty one, or what is spelled like a flag, is a usage error."""
-        text = str(value)
-        if not text.strip():
-            self.fail("it is empty; expected a value (is a shell variable unset?).", param, ctx)
-        if text.startswith("--"):
-            self.fail(f"{text!r} is a flag; expected a value before it.", param, ctx)
-        return text
-
-
-TEXT = NonEmpty()
 
 
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
 @click.option("--ticker", type=TEXT, default="ETH-USD", help="Symbol, as Yahoo spells it.")
 @click.option("--start", type=TEXT, default="2023-01-01", help="First day, YYYY-MM-DD.")
 @click.option("--end", type=TEXT, default="2024-01-01", help="Day after the last one, YYYY-MM-DD.")
-@click.option("--interval", type=TEXT, default="1d", help="Length of a bar: 1m … 1h, 1d, 1wk, 1mo.")
+@click.option(
+    "--interval", type=TEXT, default="1d", help="Length of a bar: 1m … 90m, 1h, 1d, 5d, 1wk, 1mo, 3mo."
+)
 @click.option(
     "--prices", type=TEXT, default="yahoo", help="yahoo, synthetic, cache, or a CSV or Parquet file."
 )
@@ -64,12 +50,7 @@ TEXT = NonEmpty()
 @click.option("--pace", type=float, default=0.0, help="Seconds of wall time per bar, for drills.")
 @click.option("--heartbeat-seconds", type=float, default=30.0, help="Least time between two heartbeats.")
 @click.option("--offline", is_flag=True, help="Use prices that are kept on this machine, and no network.")
-@click.option(
-    "--ledger",
-    type=TEXT,
-    envvar="QUANTLAB_LEDGER",
-    help="URL of the ledger; without it, a SQLite file in the root.",
-)
+@with_ledger("The ledger to record in, where it is not the root's own")
 @click.option("--signal-file", type=TEXT, help="Append signals to this file, JSON Lines.")
 @click.option("--request-id", type=TEXT, help="Name under which another program knows this execution.")
 def run(**flags: Any) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantlab.cli.output import as_json
-from quantlab.cli.run import TEXT
+from quantlab.cli.options import TEXT, with_format
+from quantlab.cli.output import COLOURS, Table, as_json, is_terminal, terminal_width
 from quantlab.clock import iso
 from quantlab.errors import ConfigError
 from quantlab.text import printable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from quantlab.research.runs_index import Run
 
 METRICS = ("sharpe_simple", "total_return", "max_drawdown", "trades", "win_rate")
-FORMATS = click.Choice(["table", "json", "csv"])
 
 
 @click.group()
@@ -27,9 +26,12 @@ def runs() -> None:
 
 @runs.command("list")
 @click.argument("root", type=TEXT)
-@click.option("--format", "form", type=FORMATS, default="table", show_default=True)
+@with_format("table", "json", "csv")
 def list_runs(root: str, form: str) -> None:
-    """List the runs below ROOT, newest first."""
+    """List the runs below ROOT.
+
+    The table has the newest first; JSON and CSV are sorted by run_id, as runs_index.json is.
+    """
     from quantlab.research import runs_index
 
     found = _read_root(root)
@@ -40,16 +42,14 @@ def list_runs(root: str, form: str) -> None:
     elif not found:
         click.echo(f"No runs below {root}; 'quantlab run --ticker ETH-USD --start … --end …' makes one.")
     else:
-        click.echo(_TABLE.format("RUN", "STATUS", "TICKER", "RETURN", "SHARPE", "TRADES"))
-        for run in sorted(found, key=_newness, reverse=True):
-            click.echo(printable(_line(run)).rstrip())
+        click.echo(_table(sorted(found, key=_newness, reverse=True)))
 
 
 @runs.command("show")
 @click.argument("run_dir", type=TEXT)
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@with_format("table", "json")
 def show_run(run_dir: str, form: str) -> None:
-    """Show one run: identity, figures, files."""
+    """Show one run: what it was and its figures."""
     from quantlab.exports.names import METADATA_COPY
     from quantlab.research.runs_index import read_run
 
@@ -63,17 +63,23 @@ def show_run(run_dir: str, form: str) -> None:
 
 @runs.command("best")
 @click.argument("root", type=TEXT)
-@click.option("--metric", type=click.Choice(METRICS), default="sharpe_simple", show_default=True)
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--metric",
+    type=click.Choice(METRICS),
+    default="sharpe_simple",
+    show_default=True,
+    help="The figure that decides.",
+)
+@with_format("table", "json")
 def best_run(root: str, metric: str, form: str) -> None:
-    """Show the run below ROOT with the highest METRIC (drawdowns are negative: the highest is the mildest)."""
+    """Show the run below ROOT with the highest METRIC.
+
+    Drawdowns are negative: the highest is the mildest.
+    """
     ranked = [run for run in _read_root(root) if run["status"] == "success" and _is_number(run[metric])]
     if not ranked:
         raise ConfigError(f"No run below {root} has succeeded with a {metric}; run one first.")
     _print(max(ranked, key=lambda run: (run[metric], str(run["run_id"]))), form)
-
-
-_TABLE = "{:<36} {:<8} {:<10} {:>8} {:>7} {:>6}"
 
 
 def _newness(run: Run) -> tuple[str, str]:
@@ -83,14 +89,18 @@ def _newness(run: Run) -> tuple[str, str]:
     return "" if moment is None else iso(moment), str(run["run_id"])
 
 
-def _line(run: Run) -> str:
-    known = [run["run_id"], run["status"], run["ticker"]]
-    figures = [
-        _number(run["total_return"], "{:+.1%}"),
-        _number(run["sharpe_simple"], "{:.2f}"),
-        _number(run["trades"], "{}"),
-    ]
-    return _TABLE.format(*(str(one or "n/a") for one in known), *figures)
+def _table(found: list[Run]) -> str:
+    figures = {
+        "return": ("total_return", "{:+.1%}"),
+        "sharpe": ("sharpe_simple", "{:.2f}"),
+        "trades": ("trades", "{}"),
+    }
+    table = Table(["run_id", "status", "ticker", *figures], never_cut=(0, 1, 3, 4, 5))
+    for run in found:
+        known = [str(run[name] or "") for name in ("run_id", "status", "ticker")]
+        numbers = [_number(run[name], form) for name, form in figures.values()]
+        table.add([*known, *numbers], {1: COLOURS.get(str(run["status"]))})
+    return table.text(terminal_width() if is_terminal() else None)
 
 
 def _print(run: Run, form: str) -> None:
@@ -129,4 +139,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _number(value: Any, form: str) -> str:
-    return form.format(value) if _is_number(value) else "n/a"
+    return form.format(value) if _is_number(value) else ""

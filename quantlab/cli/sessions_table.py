@@ -19,6 +19,8 @@ Row = dict[str, Any]
 
 _HOME = ("host", "root")
 """Told of the sessions of a ledger that was asked for by its URL: they may be anywhere."""
+_CUT = ("ticker", *_HOME)
+"""The columns that a narrow terminal cuts."""
 _AGREEMENT = {None: "?", True: "yes", False: "NO"}
 
 
@@ -27,14 +29,13 @@ def as_table(rows: list[Row], location: Location, now: datetime) -> str:
     if not rows:
         return f"No sessions to show in {root_dir(location)}."
     twins = "duplicates" in rows[0]
-    table = output.Table(
-        [
-            *("session_id", "status"),
-            *(["agree"] if twins else []),
-            *("ticker", "last event (UTC)", "age"),
-            *(_HOME if location.root is None else []),
-        ]
-    )
+    headings = [
+        *("session_id", "status"),
+        *(["agree"] if twins else []),
+        *("ticker", "last event (UTC)", "age"),
+        *(_HOME if location.root is None else []),
+    ]
+    table = output.Table(headings, [place for place, name in enumerate(headings) if name not in _CUT])
     for row in rows:
         agreement = [_AGREEMENT[row["duplicates_agree"]]] if twins else []
         at = row["activity_at"]
@@ -45,7 +46,7 @@ def as_table(rows: list[Row], location: Location, now: datetime) -> str:
                 *agreement,
                 row["ticker"] or "",
                 output.short_time(at)[:16],
-                output.age(at, now),
+                output.age(at, now).removesuffix(" ago"),
                 *([row[name] or "" for name in _HOME] if location.root is None else []),
             ],
             {1: output.COLOURS.get(row["status"], "magenta")},

@@ -99,16 +99,21 @@ def places_of(store: Store, root: Path) -> list[Place]:
 
 
 def of_moved_roots(store: Store, root: Path, session_ids: Sequence[str]) -> list[Place]:
-    """Return those of the sessions whose root on this host is gone, where a shared ledger says so.
+    """Return those of the sessions that came to a shared ledger with no root, or whose root on this host is gone.
 
-    Found in another root, they were moved with theirs: each place then says so under `moved_to`.
+    Found in another root, they are its own: each place then says so under `moved_to`.
     """
     if store.location.is_own_of(root):
         return []
-    query = sa.select(*PLACE_COLUMNS).where(_row.host == this_host(), _row.root.is_not(None))
+    query = sa.select(*PLACE_COLUMNS).where(sa.or_(_row.root.is_(None), _row.host == this_host()))
     with store.read() as connection:
         places = _some(connection, query, session_ids)
-    return [{**one, "moved_to": name_of(root)} for one in places if not Path(one["root"]).is_dir()]
+    moved_to = {"root": name_of(root), "host": this_host()}
+    return [
+        {**one, "moved_to": moved_to}
+        for one in places
+        if one["root"] is None or not Path(one["root"]).is_dir()
+    ]
 
 
 def is_worked_on(place: Place) -> bool:

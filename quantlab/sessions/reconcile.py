@@ -132,7 +132,7 @@ def _adopt_new(
 ) -> dict[str, str]:
     """Adopt the folders that no session is known to have; returns those of known sessions that have moved.
 
-    Sessions whose whole root was moved here join the places.
+    Sessions whose whole root was moved here, or that had none, join the places.
     """
     taken = {place["path"] for place in places}
     new = [name for name in names if name not in taken]
@@ -202,8 +202,8 @@ def _located(
         findings.troubles.append(f"{session_id}: its folder {place['path']!r} is not right inside {root}.")
         return None
     if session_id in moved:
-        folder, now_in = moved[session_id], place.get("moved_to")
-        return _Session(place, root / folder, [Found(folder=folder, root=now_in)])
+        folder = moved[session_id]
+        return _Session(place, root / folder, [Found(folder=folder, **place.get("moved_to", {}))])
     if _is_there(root, place, names):
         back = place["vanished_at"] is not None
         return _Session(place, root / place["path"], [Found(folder=place["path"])] if back else [])

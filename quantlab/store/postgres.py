@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,8 @@ def create_engine(location: Location, waiting: Waiting | None = None, **options:
     url = parsed(location)
     if importlib.util.find_spec("psycopg") is None:
         raise ConfigError(
-            "A PostgreSQL ledger needs psycopg, which is not installed; "
-            "install it with: pip install 'quantlab[postgres]'."
+            f"A PostgreSQL ledger needs psycopg, which is not installed for {sys.executable}; "
+            "install it there: python -m pip install 'psycopg[binary]>=3.3'."
         )
     from quantlab.store.watched import watch
 
