@@ -195,10 +195,10 @@ class Sessions:
             fields={field: after} if lifecycle else {},
             lifecycle=lifecycle,
         )
-        return self.record(session_id, at, event, actor="import")
+        return self.record(session_id, at, event, actor=OPERATOR)
 
     def vanished(self, session_id: str, at: datetime) -> Self:
-        return self.record(session_id, at, Vanished(folder=session_id), actor="import")
+        return self.record(session_id, at, Vanished(folder=session_id), actor=OPERATOR)
 
     def proved(self, session_id: str, at: datetime, *, outcome: str = "identical") -> Self:
         event = Proved(outcome=outcome, detail="every bar and fill is equal")

@@ -138,6 +138,35 @@ def test_a_table_on_a_terminal_fits_80_columns_and_cuts_no_id(tmp_path: Path) ->
     assert lines[1].startswith(long_id)
 
 
+def test_a_narrow_terminal_cuts_a_long_ticker_and_leaves_every_age_whole(tmp_path: Path) -> None:
+    with Sessions(tmp_path / "root") as built:
+        for number, ticker in enumerate(("A" * 32, "ETH-USD")):
+            at = utc_now() - timedelta(minutes=12)
+            built.started(f"20260310_11590{number}_paper_5f3a9c0d1e2b", at, ticker=ticker)
+    heading, *rows = on_a_terminal(built.root, NO_COLOR="1").splitlines()
+    assert max(map(len, rows)) <= 80
+    assert heading.endswith("last event (UTC) age")
+    assert all(row.endswith("12 min ago") for row in rows)
+    assert "ETH-USD  " in rows[0] + rows[1]
+
+
+def test_a_dumb_terminal_gets_no_escape_codes(root: Path) -> None:
+    assert "\x1b" not in on_a_terminal(root, TERM="dumb")
+
+
+def test_ideographs_take_two_columns_and_marks_none() -> None:
+    table = output.Table(["name", "n"])
+    for name in ("日本", "e\u0301t", "abcdef"):
+        table.add([name, "1"])
+    assert table.text().splitlines()[1:] == ["日本    1", "e\u0301t      1", "abcdef  1"]
+
+
+def test_a_cut_counts_what_is_shown() -> None:
+    table = output.Table(["id", "name"])
+    table.add(["1", "日本語日本語"])
+    assert table.text(width=9).splitlines()[1] == "1  日本…"
+
+
 @pytest.mark.parametrize(
     ("how_long", "said"),
     [
@@ -165,10 +194,10 @@ def test_a_stream_that_is_no_terminal_counts_as_80_columns(monkeypatch: pytest.M
 def test_a_column_that_must_not_be_cut_keeps_its_text_and_the_others_make_room() -> None:
     table = output.Table(["status", "session", "why"], never_cut=(1,))
     table.add(["aborted", "20260302_aaaa", "seen as dead"])
-    assert table.text(23).splitlines()[1] == "abor…  20260302_aaaa  …"
+    assert table.text(21).splitlines()[1] == "abor… 20260302_aaaa …"
 
 
 def test_a_table_that_cannot_fit_is_as_narrow_as_it_can_be() -> None:
     table = output.Table(["status", "session"], never_cut=(1,))
     table.add(["aborted", "20260302_aaaa"])
-    assert table.text(3).splitlines()[1] == "…  20260302_aaaa"
+    assert table.text(3).splitlines()[1] == "… 20260302_aaaa"

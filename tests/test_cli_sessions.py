@@ -55,6 +55,31 @@ def test_the_list_is_filtered_by_the_day_of_creation(root: Path, capsys: pytest.
     assert [row["session_id"] for row in since.json["sessions"]] == ["20260310_115900_paper_live0007", STALE]
 
 
+def test_a_folder_that_tells_only_when_it_began_stands_in_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {
+        "a_later": {"status": "running", "started_at": "2026-11-01T08:00:00+00:00"},
+        "b_earlier": {"status": "failed", "terminal": True, "started_at": "2020-11-01T08:00:00+00:00"},
+        "c_between": {"status": "failed", "terminal": True, "created_at": "2024-11-01T08:00:00+00:00"},
+        "d_never": {"status": "failed", "terminal": True},
+    }
+    for name, status in told.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "session_status.json").write_text(json.dumps(status))
+    listed = Said(capsys, "paper-sessions", "list", tmp_path, "--format", "json")
+    assert [row["session_id"] for row in listed.json["sessions"]] == [
+        "a_later",
+        "c_between",
+        "b_earlier",
+        "d_never",
+    ]
+    since = Said(capsys, "paper-sessions", "list", tmp_path, "--format", "json", "--since", "2026-10-01")
+    assert [row["session_id"] for row in since.json["sessions"]] == ["a_later"]
+    first = Said(capsys, "paper-sessions", "list", tmp_path, "--format", "json", "--limit", "2")
+    assert [row["session_id"] for row in first.json["sessions"]] == ["a_later", "c_between"]
+
+
 def test_since_must_be_a_time(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = Said(capsys, "paper-sessions", "list", root, "--since", "last week")
     assert (said.code, said.err.count("\n")) == (2, 1)

@@ -251,4 +251,7 @@ def test_the_latest_session_is_read_off_an_index_and_not_sorted_for(reader: Read
 
 
 def test_the_newest_sessions_come_out_of_their_index_sorted(reader: Reader) -> None:
-    assert "SCAN paper_sessions USING INDEX paper_sessions_newest" in asked_by_commands(reader)
+    search = (
+        "CO-ROUTINE dated\nSEARCH paper_sessions USING INDEX paper_sessions_newest (created_at>?)\nSCAN dated"
+    )
+    assert search in "\n".join(asked_by_commands(reader))

@@ -19,7 +19,7 @@ NOTHING = "None"
 """How a missing value is printed in `name : value` lines."""
 
 _CUT = "…"
-_GAP = "  "
+_GAP, _NARROW_GAP = "  ", " "
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -123,11 +123,15 @@ class Table:
     Attributes:
         headings: The columns' names.
         never_cut: Places of the columns that keep their full text whatever the width.
+        cut_first: Places of those that are cut before any other.
     """
 
-    def __init__(self, headings: Sequence[str], never_cut: Sequence[int] = (0,)) -> None:
+    def __init__(
+        self, headings: Sequence[str], never_cut: Sequence[int] = (0,), cut_first: Sequence[int] = ()
+    ) -> None:
         self.headings = list(headings)
         self.never_cut = never_cut
+        self.cut_first = cut_first
         self._rows: list[list[str]] = []
         self._styles: list[dict[int, str | None]] = []
 
@@ -140,21 +144,26 @@ class Table:
         """Return the table, fitted to a width where one is given."""
         lines = [self.headings, *self._rows]
         widths = [max(shown_width(line[place]) for line in lines) for place in range(len(self.headings))]
-        if width is not None:
-            self._fit(widths, width)
+        gap = _GAP if width is None else self._fit(widths, width)
         styles: list[dict[int, str | None]] = [{}, *self._styles]
-        return "\n".join(_line(line, widths, style) for line, style in zip(lines, styles, strict=True))
+        return "\n".join(_line(line, widths, gap, style) for line, style in zip(lines, styles, strict=True))
 
-    def _fit(self, widths: list[int], width: int) -> None:
-        """Take columns back, the last ones first: they say the least."""
-        excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
-        for place in reversed(range(len(widths))):
-            if excess <= 0:
-                return
-            if place not in self.never_cut:
-                taken = min(excess, widths[place] - 1)
-                widths[place] -= taken
-                excess -= taken
+    def _fit(self, widths: list[int], width: int) -> str:
+        """Narrow the gap, then columns, of those that are alike the last ones first: they say the least.
+
+        Returns:
+            The gap.
+        """
+        gaps = len(widths) - 1
+        if sum(widths) + len(_GAP) * gaps <= width:
+            return _GAP
+        excess = sum(widths) + len(_NARROW_GAP) * gaps - width
+        others = [place for place in range(len(widths)) if place not in (*self.never_cut, *self.cut_first)]
+        for place in (*reversed(self.cut_first), *reversed(others)):
+            taken = max(0, min(excess, widths[place] - 1))
+            widths[place] -= taken
+            excess -= taken
+        return _NARROW_GAP
 
 
 def shown_width(text: str) -> int:
@@ -172,13 +181,13 @@ def _cut(text: str, width: int) -> str:
     return text
 
 
-def _line(cells: list[str], widths: list[int], colours: dict[int, str | None]) -> str:
+def _line(cells: list[str], widths: list[int], gap: str, colours: dict[int, str | None]) -> str:
     shown = []
     for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
         text = cell if shown_width(cell) <= width else _cut(cell, width - 1) + _CUT
         padded = text + " " * (width - shown_width(text)) if place < len(cells) - 1 else text
         shown.append(coloured(padded, colours[place]) if place in colours else padded)
-    return _GAP.join(shown).rstrip()
+    return gap.join(shown).rstrip()
 
 
 def named_values(values: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ def paper_sessions() -> None:
 @click.option("--status", "statuses", multiple=True, help="Only this status; may be given again.")
 @click.option("--ticker", help="Only this ticker.")
 @click.option(
-    "--since", help="Only sessions created at or after this day or ISO 8601 time (local without offset)."
+    "--since", help="Only sessions that began at or after this day or ISO 8601 time (local without offset)."
 )
 @click.option("--limit", type=WholeNumber("sessions"), help="At most so many.")
 @click.option(

@@ -49,7 +49,7 @@ THIS_EXECUTION = "\0"
 @click.option("--outdir", type=TEXT, default="outputs", help="Folder that everything is written below.")
 @click.option("--pace", type=float, default=0.0, help="Seconds of wall time per bar, for drills.")
 @click.option("--heartbeat-seconds", type=float, default=30.0, help="Least time between two heartbeats.")
-@click.option("--offline", is_flag=True, help="Use prices that are kept on this machine, and no network.")
+@click.option("--offline", is_flag=True, help="Use no network, and the prices kept in OUTDIR/prices_cache.")
 @with_ledger("The ledger to record in, where it is not the root's own")
 @click.option("--signal-file", type=TEXT, help="Append signals to this file, JSON Lines.")
 @click.option("--request-id", type=TEXT, help="Name under which another program knows this execution.")

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 _HOME = ("host", "root")
 """Told of the sessions of a ledger that was asked for by its URL: they may be anywhere."""
 _CUT = ("ticker", *_HOME)
-"""The columns that a narrow terminal cuts."""
+"""The columns that a narrow terminal cuts first."""
 _AGREEMENT = {None: "?", True: "yes", False: "NO"}
 
 
@@ -35,7 +35,9 @@ def as_table(rows: list[Row], location: Location, now: datetime) -> str:
         *("ticker", "last event (UTC)", "age"),
         *(_HOME if location.root is None else []),
     ]
-    table = output.Table(headings, [place for place, name in enumerate(headings) if name not in _CUT])
+    table = output.Table(
+        headings, never_cut=(0, 1), cut_first=[headings.index(name) for name in _CUT if name in headings]
+    )
     for row in rows:
         agreement = [_AGREEMENT[row["duplicates_agree"]]] if twins else []
         at = row["activity_at"]
@@ -46,7 +48,7 @@ def as_table(rows: list[Row], location: Location, now: datetime) -> str:
                 *agreement,
                 row["ticker"] or "",
                 output.short_time(at)[:16],
-                output.age(at, now).removesuffix(" ago"),
+                output.age(at, now),
                 *([row[name] or "" for name in _HOME] if location.root is None else []),
             ],
             {1: output.COLOURS.get(row["status"], "magenta")},

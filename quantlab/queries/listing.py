@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_NEWEST = "created_at DESC NULLS LAST, session_id DESC"
+_AT = "COALESCE(created_at, started_at, updated_at)"
+"""When a session began, as far as it is told: an adopted folder may lack any of these."""
+_NEWEST = f"{_AT} DESC NULLS LAST, session_id DESC"
 _TWINS = """\
 SELECT session_list.*, twins.sessions AS duplicates, twins.agree AS duplicates_agree
 FROM session_duplicates AS twins
@@ -35,7 +37,7 @@ def sessions(
         reader: The ledger.
         statuses: Keep these statuses alone; all where empty.
         ticker: Keep this ticker alone.
-        since: Keep sessions created at or after this stored time.
+        since: Keep sessions that began at or after this stored time.
         limit: At most so many.
         duplicates: Keep sessions whose configuration and prices equal another's, side by side; each then
             has `duplicates` (how many there are) and `duplicates_agree` (whether their results are the same; None
@@ -56,38 +58,40 @@ def listing_sql(
     duplicates: bool,
 ) -> tuple[str, dict[str, Any]]:
     """Return the query of `sessions` and its parameters."""
-    conditions, parameters = _conditions(statuses, ticker, since)
-    sql = _TWINS if duplicates else "SELECT * FROM session_list"
-    if conditions:
-        sql += f"\nWHERE {' AND '.join(conditions)}"
-    order = f"config_hash, data_hash, {_NEWEST}" if duplicates else _NEWEST
-    sql += f"\nORDER BY {_qualified(order) if duplicates else order}"
-    if limit is not None:
-        sql += "\nLIMIT :most"
-        parameters["most"] = limit
-    return sql, parameters
+    parameters: dict[str, Any] = {f"status_{place}": status for place, status in enumerate(statuses)}
+    given = {"ticker": ticker, "since": since, "most": limit}
+    parameters |= {name: value for name, value in given.items() if value is not None}
+    most = "\nLIMIT :most" if "most" in parameters else ""
+    if duplicates:
+        asked = f"{_TWINS}{_where(parameters, _AT)}"
+        return (
+            f"SELECT * FROM (\n{asked}) AS twins\nORDER BY config_hash, data_hash, {_NEWEST}{most}",
+            parameters,
+        )
+    # The index of times of creation serves all but the sessions that have none, of which there are few.
+    dated = f"SELECT * FROM session_list{_where(parameters, 'created_at', 'created_at IS NOT NULL')}"
+    dated += f"\nORDER BY created_at DESC NULLS LAST, session_id DESC{most}"
+    undated = f"SELECT * FROM session_list{_where(parameters, _AT, 'created_at IS NULL')}"
+    both = f"SELECT * FROM (\n{dated}) AS dated\nUNION ALL\n{undated}"
+    return f"SELECT * FROM (\n{both}) AS listed\nORDER BY {_NEWEST}{most}", parameters
 
 
-def _conditions(
-    statuses: Sequence[str], ticker: str | None, since: str | None
-) -> tuple[list[str], dict[str, Any]]:
-    conditions: list[str] = []
-    parameters: dict[str, Any] = {}
-    if statuses:
-        named = {f"status_{place}": status for place, status in enumerate(statuses)}
-        conditions.append(f"session_list.status IN ({', '.join(f':{name}' for name in named)})")
-        parameters |= named
-    if ticker is not None:
-        conditions.append("session_list.ticker = :ticker")
-        parameters["ticker"] = ticker
-    if since is not None:
-        conditions.append("session_list.created_at >= :since")
-        parameters["since"] = since
-    return conditions, parameters
+def _where(parameters: dict[str, Any], at: str, *conditions: str) -> str:
+    """Return the condition that the parameters set.
 
-
-def _qualified(order: str) -> str:
-    return ", ".join(f"session_list.{column}" for column in order.split(", "))
+    Args:
+        parameters: By the names in which they are bound.
+        at: SQL of the time that `since` is held against.
+        conditions: Further ones.
+    """
+    statuses = ", ".join(f":{name}" for name in parameters if name.startswith("status_"))
+    asked = [
+        *conditions,
+        *([f"status IN ({statuses})"] if statuses else []),
+        *(["ticker = :ticker"] if "ticker" in parameters else []),
+        *([f"{at} >= :since"] if "since" in parameters else []),
+    ]
+    return f"\nWHERE {' AND '.join(asked)}" if asked else ""
 
 
 def _shown(row: Row, reader: Reader) -> Row:
