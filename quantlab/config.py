@@ -21,6 +21,16 @@ CASH_RANGE = (1e-6, 1e15)
 """Beyond these, sums of squares in a float lose their digits or overflow."""
 LARGEST_SHOWN = 10**100
 MOST_COOLDOWN = 1_000_000_000
+KINDS = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a text",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+}
+"""What a value may be, in the words of JSON."""
 
 Ticker = Annotated[str, msgspec.Meta(pattern=TICKER_PATTERN)]
 Interval = Literal["1m", "2m", "5m", "15m", "30m", "60m", "90m", "1h", "1d", "5d", "1wk", "1mo", "3mo"]
@@ -91,17 +101,21 @@ def validated(values: dict[str, Any]) -> RunConfig:
 def field_message(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
     """Return what was wrong, the field first; of a value out of range also the value.
 
-    'Expected `bool`, got `str` - at `$.paper`' becomes 'paper: expected `bool`, got `str`'.
+    'Expected `bool`, got `str` - at `$.paper`' becomes 'paper: expected true or false, got a text'.
     """
     found = re.fullmatch(r"(.*?) - at `\$\.?(.*)`", str(error), re.DOTALL)
     if found is None:
         return str(error)
-    what, where = found.groups()
+    what, where = re.sub(r"`(\w+)(?: \| null)?`", _kind, found[1]), found[2]
     value = f", got {values[where]!r}" if where in values and ", got " not in what else ""
     if what.startswith("Invalid enum value"):
         words = get_args(get_type_hints(RunConfig)[where])
         return f"{where}: expected one of {', '.join(words)}{value}"
     return f"{where}: {what[:1].lower()}{what[1:]}{value}"
+
+
+def _kind(name: re.Match[str]) -> str:
+    return KINDS.get(name[1], name[0])
 
 
 def _check_market(config: RunConfig) -> None:
