@@ -50,6 +50,25 @@ def test_postgresql_answers_every_question_as_sqlite_does(tmp_path: Path, postgr
     assert answers(tmp_path / "server", postgres_url) == answers(tmp_path / "file", shared_file)
 
 
+def test_a_server_walks_an_index_to_the_newest_sessions(tmp_path: Path, postgres_url: str) -> None:
+    listed, _ = listing.listing_sql(statuses=(), ticker=None, since=None, limit=50, duplicates=False)
+    asked = {"health": "SELECT * FROM session_health", "list": listed.replace(":most", "50")}
+    with Sessions(tmp_path, postgres_url) as built:
+        one_of_each(built)
+        with built.store.read() as connection:
+            # So few rows are cheaper to sort; of a million they are not.
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            connection.exec_driver_sql("SET LOCAL enable_sort = off")
+            plans = {
+                name: "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}").scalars())
+                for name, sql in asked.items()
+            }
+    backward = "Scan Backward using paper_sessions_"
+    walked = [plans["health"].count(f"{backward}{index}") for index in ("ready", "blocked", "status")]
+    assert walked == [1, 1, 4]
+    assert f"{backward}newest" in plans["list"]
+
+
 def test_a_server_without_a_ledger_says_so(tmp_path: Path, postgres_url: str) -> None:
     with pytest.raises(LedgerError, match="run a session against it first"):
         open_reader(locate(tmp_path, postgres_url))

@@ -20,7 +20,7 @@ from quantlab.queries.rows import (
     unreadable_files,
 )
 from quantlab.store.views import alerts_asked
-from quantlab.store.vocabulary import DOUBTFUL_MINUTES, NEWEST
+from quantlab.store.vocabulary import DOUBTFUL_MINUTES, NEWEST, newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from quantlab.store.reader import Reader
 
 RUNNING = "SELECT session_id FROM paper_sessions WHERE status = 'running' ORDER BY session_id"
-LATEST_SUCCESS = (
-    f"SELECT session_id, activity_at FROM paper_sessions WHERE status = 'success' ORDER BY {NEWEST} LIMIT 1"
-)
+LATEST_SUCCESS = f"""\
+SELECT * FROM ({newest("session_id, activity_at", "paper_sessions", "status = 'success'", "1")}) AS succeeded
+ORDER BY {NEWEST} LIMIT 1"""
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2}
 """What a monitoring plugin exits with, by `alert_status`."""
 

@@ -70,7 +70,7 @@ def listing_sql(
         )
     # The index of times of creation serves all but the sessions that have none, of which there are few.
     dated = f"SELECT * FROM session_list{_where(parameters, 'created_at', 'created_at IS NOT NULL')}"
-    dated += f"\nORDER BY created_at DESC NULLS LAST, session_id DESC{most}"
+    dated += f"\nORDER BY created_at DESC, session_id DESC{most}"
     undated = f"SELECT * FROM session_list{_where(parameters, _AT, 'created_at IS NULL')}"
     both = f"SELECT * FROM (\n{dated}) AS dated\nUNION ALL\n{undated}"
     return f"SELECT * FROM (\n{both}) AS listed\nORDER BY {_NEWEST}{most}", parameters

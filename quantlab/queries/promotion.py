@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from quantlab.clock import iso
 from quantlab.queries.rows import assessed, root_dir
-from quantlab.store.vocabulary import NEWEST
+from quantlab.store.vocabulary import NEWEST, newest
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from quantlab.store.reader import Reader
 
-READY = f"SELECT * FROM session_promotion WHERE broker_promotion_ready = 1 ORDER BY {NEWEST} LIMIT :most"
+READY = f"""\
+SELECT * FROM ({newest("*", "session_promotion", "broker_promotion_ready = 1", ":most")}) AS ready
+ORDER BY {NEWEST} LIMIT :most"""
 BLOCKED = f"""\
 SELECT * FROM session_promotion WHERE broker_promotion_ready = 0 AND status <> 'running'
 UNION ALL SELECT * FROM session_promotion WHERE status = 'running'

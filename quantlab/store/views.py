@@ -19,6 +19,7 @@ from quantlab.store.vocabulary import (
     OURS,
     STALE_MINUTES,
     SUMMARY,
+    newest,
 )
 
 
@@ -111,11 +112,8 @@ WHERE status <> 'running' OR believed_at IS NULL OR believed_at <= {cutoff}"""
 
 def _latest(*conditions: str) -> str:
     """Return SQL for the latest session among those that meet any of the conditions, each one served by an index."""
-    found = " UNION ALL ".join(
-        "SELECT * FROM (SELECT session_id, status, activity_at, error_type, message FROM paper_sessions"
-        f" WHERE {condition} ORDER BY {NEWEST} LIMIT 1) AS of_condition"
-        for condition in conditions
-    )
+    columns = "session_id, status, activity_at, error_type, message"
+    found = " UNION ALL ".join(newest(columns, "paper_sessions", condition, "1") for condition in conditions)
     return f"SELECT * FROM ({found}) AS found ORDER BY {NEWEST} LIMIT 1"
 
 
