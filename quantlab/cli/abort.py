@@ -22,6 +22,7 @@ from quantlab.text import printable
 def abort(session_dir: str, reason: str, signal_first: bool, force: bool, ledger: str | None) -> None:
     """Close the session in SESSION_DIR, which no process will end any more.
 
+    SESSION_DIR is its folder, or ROOT/ID of a folder that is gone, or its id with --ledger.
     Refused while its process lives. A process that wakes up afterwards stops and changes nothing.
     """
     from quantlab.cli.finding import find_session

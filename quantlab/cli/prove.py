@@ -18,7 +18,8 @@ DIFFERS = 1
 def prove(session_dir: str, ledger: str | None) -> int:
     """Run a session again from what it kept, and tell whether every digit is the same.
 
-    The outcome is recorded in the ledger. Exits 0 when it is identical, 1 when not.
+    SESSION_DIR is its folder, or its id with --ledger. The outcome is recorded in the ledger.
+    Exits 0 when it is identical, 1 when not.
     """
     from quantlab.cli.finding import find_session
     from quantlab.cli.progress import Progress
