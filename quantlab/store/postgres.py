@@ -70,8 +70,8 @@ def create_engine(location: Location, waiting: Waiting | None = None, **options:
     url = parsed(location)
     if importlib.util.find_spec("psycopg") is None:
         raise ConfigError(
-            f"A PostgreSQL ledger needs psycopg, which is not installed for {sys.executable}; "
-            "install it there: python -m pip install 'psycopg[binary]>=3.3'."
+            f"A PostgreSQL ledger needs psycopg (the extra quantlab[postgres]), which is not installed for "
+            f"{sys.executable}; install it there: python -m pip install 'psycopg[binary]>=3.3'."
         )
     from quantlab.store.watched import watch
 

@@ -110,7 +110,9 @@ def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> 
 
 def test_a_machine_without_psycopg_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'quantlab\[postgres\]'"):
+    with pytest.raises(
+        ConfigError, match=r"\(the extra quantlab\[postgres\]\).* pip install 'psycopg\[binary\]>=3.3'"
+    ):
         open_store(locate(None, "postgresql://u@127.0.0.1/x"))
 
 

@@ -103,12 +103,13 @@ def test_a_ledger_s_url_in_a_wrong_place_is_refused_without_its_password(
     assert [path for path in tmp_path.rglob("*") if SECRET in str(path)] == []
 
 
-def test_a_password_in_a_url_of_a_sqlite_ledger_is_not_stored_either(server: Server, tmp_path: Path) -> None:
+def test_a_password_in_a_url_of_a_sqlite_ledger_is_refused_unshown(server: Server, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db?password={SECRET}"
     done = server.run(
         "--paper", "--prices", "synthetic", "--ledger", url, "--outdir", "outputs", cwd=tmp_path
     )
-    assert (done.code, SECRET in done.out + done.err) == (0, False)
+    assert (done.code, SECRET in done.out + done.err) == (2, False)
+    assert "takes none" in done.err
     _assert_nowhere(tmp_path)
 
 
