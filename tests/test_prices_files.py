@@ -178,6 +178,10 @@ def test_a_bar_that_has_not_closed_is_left_out(path: Path) -> None:
         ("2023-01-01,1,2\n", "column low, row 2: nan is unusable"),
         (",1,2,0.5,1,10\n", "column time, row 2: the time is missing"),
         ("01/02/2023,1,2,0.5,1,10\n", "column time, row 2: '01/02/2023' is no time"),
+        *(
+            (f"{ROW}{word},1,2,0.5,1,10\n", f"column time, row 3: '{word}' is no time")
+            for word in ("nan", "NaT", "now", "today", "Null", "-", "None")
+        ),
         (ROW + "9999-01-01,1,2,0.5,1,10\n", "column time, row 3: '9999-01-01' is no time"),
         (
             ROW + "99999999999999999999,1,2,0.5,1,10\n",

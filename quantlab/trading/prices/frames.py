@@ -19,6 +19,7 @@ TIME_NAMES = ("time", "timestamp", "date", "datetime")
 NUMBER_NAMES = ("open", "high", "low", "close", "volume")
 _PRICES = 4
 _EPOCH_DIGITS = re.compile(r"\d{9,20}")
+_DATE = re.compile(r"[0-9]")
 _LEAST_COUNT = 100_000_000  # seconds: in 1973
 _UNITS: tuple[tuple[float, Literal["s", "ms", "us", "ns"]], ...] = (
     (1e11, "s"),
@@ -183,6 +184,9 @@ def _parsed(series: pd.Series) -> NDArray[np.datetime64]:
         texts = series.astype(str).str.strip()
         if len(texts) and texts.map(lambda text: _EPOCH_DIGITS.fullmatch(text) is not None).all():
             return _since_epoch(np.array([int(text) for text in texts], dtype=np.int64))
+        if not texts.map(lambda text: _DATE.match(text) is not None).all():
+            # pandas reads "nan" as no time at all, and "now" and "today" off the clock.
+            raise ValueError("times begin with a digit")
         series = pd.to_datetime(texts, format="ISO8601", utc=True)
     elif series.dt.tz is None:
         series = series.dt.tz_localize("UTC")
