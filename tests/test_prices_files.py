@@ -100,6 +100,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(path: Path) -> None:
     assert len(read(path, ("\ufeff" + HEADER + ROW).replace("\n", "\r\n")).prices) == 1
 
 
+@pytest.mark.parametrize("ending", ["gz", "bz2", "zip", "xz", "tar", "zst"])
+def test_a_plain_file_may_be_named_like_an_archive(tmp_path: Path, ending: str) -> None:
+    assert len(read(tmp_path / f"prices.csv.{ending}", HEADER + ROW).prices) == 1
+
+
 def test_quoted_cells_are_fine(path: Path) -> None:
     assert (
         len(

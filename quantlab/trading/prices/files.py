@@ -108,6 +108,7 @@ def _csv(path: Path, name: str, head: bytes) -> tuple[pd.DataFrame, Columns]:
                 na_values=[""],
                 skip_blank_lines=False,
                 encoding="utf-8-sig",
+                compression=None,  # what is text stays text, whatever its name ends in
             )
     except (ValueError, OverflowError, Warning) as error:
         # ParserError and UnicodeDecodeError are ValueErrors; a warning means that rows were cut to fit.
