@@ -116,6 +116,10 @@ def test_quoted_cells_are_fine(path: Path) -> None:
     )
 
 
+def test_a_comma_within_quotes_does_not_part_names(path: Path) -> None:
+    assert len(read(path, f'"Source, raw",{HEADER}"A, B",{ROW}').prices) == 1
+
+
 def test_blank_lines_are_passed_over(path: Path) -> None:
     assert len(read(path, f"{HEADER}\n{ROW}\n\n").prices) == 1
 

@@ -9,6 +9,7 @@ empty price is an error.
 
 from __future__ import annotations
 
+import csv
 import stat
 import warnings
 from pathlib import Path
@@ -131,7 +132,7 @@ def _header_line(head: bytes, name: str) -> list[str]:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{name} is not UTF-8 text (byte {error.start}). {_EXPECTED}") from error
-    return [field.strip().strip('"').strip() for field in text.split(",")]
+    return [field.strip() for field in next(csv.reader([text], skipinitialspace=True), [])]
 
 
 def _parquet(path: Path, name: str) -> tuple[pd.DataFrame, Columns]:
