@@ -124,6 +124,15 @@ def test_blank_lines_are_passed_over(path: Path) -> None:
     assert len(read(path, f"{HEADER}\n{ROW}\n\n").prices) == 1
 
 
+def test_lines_of_commas_alone_are_passed_over(path: Path) -> None:
+    assert len(read(path, f"{HEADER}{ROW},,,,,\n").prices) == 1
+
+
+def test_commas_at_the_end_of_rows_or_of_the_header_are_fine(path: Path) -> None:
+    assert len(read(path, HEADER + ROW.replace("\n", ",\n")).prices) == 1
+    assert len(read(path, HEADER.replace("\n", ",,\n") + ROW).prices) == 1
+
+
 def test_an_empty_volume_is_unknown(path: Path) -> None:
     assert np.isnan(read(path, f"{HEADER}2023-01-01,1,2,0.5,1.5,\n").prices.volume[0])
 
@@ -184,7 +193,8 @@ def test_a_bar_that_has_not_closed_is_left_out(path: Path) -> None:
         ("2023-01-01,1,2,0.5,1,inf\n", "column volume, row 2: inf is unusable"),
         ("2023-01-01,1_0,20,0.5,1,10\n", "column open, row 2: '1_0' is no number"),
         ("2023-01-01,True,2,0.5,1,10\n", "column open, row 2: 'True' is no number"),
-        ("2023-01-01,1,2\n", "column low, row 2: nan is unusable"),
+        ("2023-01-01,1,2\n", "line 2: the row ends after 3 of 6 fields; complete it, or remove it"),
+        (ROW + "\n2023-01-02,1,2,0.5,1.5\n", "line 4: the row ends after 5 of 6 fields"),
         (",1,2,0.5,1,10\n", "column time, row 2: the time is missing"),
         ("01/02/2023,1,2,0.5,1,10\n", "column time, row 2: '01/02/2023' is no time"),
         *(

@@ -111,12 +111,26 @@ def _csv(path: Path, name: str, head: bytes) -> tuple[pd.DataFrame, Columns]:
                 encoding="utf-8-sig",
                 compression=None,  # what is text stays text, whatever its name ends in
             )
-    except (ValueError, OverflowError, Warning) as error:
+        _check_widths(path, header, name)
+    except (ValueError, OverflowError, csv.Error, Warning) as error:
         # ParserError and UnicodeDecodeError are ValueErrors; a warning means that rows were cut to fit.
         raise DataError(f"{name} cannot be read as CSV: {plain(error)}. {_EXPECTED}") from error
     frame = frame[list(columns.positions)]
     frame.columns = pd.Index(columns.all_names)
     return frame, columns
+
+
+def _check_widths(path: Path, header: list[str], name: str) -> None:
+    """Refuse rows that were cut off, which pandas fills up without a word; blank lines are none."""
+    width = max(place for place, column in enumerate(header, start=1) if column)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        for row in reader:
+            if 0 < len(row) < width:
+                raise DataError(
+                    f"{name}, line {reader.line_num}: the row ends after {len(row)} of {width} fields; "
+                    "complete it, or remove it if the file was cut off."
+                )
 
 
 _EXPECTED = "Expected UTF-8 text, comma-separated: time,open,high,low,close,volume."
