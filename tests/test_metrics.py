@@ -24,7 +24,6 @@ from quantlab.trading.metrics import (
     sortino,
     summary,
 )
-from quantlab.trading.periods import periods_per_year
 from quantlab.trading.simulation import simulate
 
 if TYPE_CHECKING:
@@ -124,6 +123,12 @@ def test_growth_beyond_all_floats_is_undefined() -> None:
     assert cagr(1.0, 1e300, 1, 365.0) is None
 
 
+def test_a_recorded_year_goes_before_what_the_prices_tell() -> None:
+    prices = market([10.0] * 365)
+    simulation = simulate(prices, FREE, given_signals([10], [100]))
+    assert figures(simulation, prices, FREE, None, 730.0).turnover == pytest.approx(4.0)
+
+
 def test_a_full_round_trip_a_year_turns_over_twice() -> None:
     prices = market([10.0] * 365)
     found = figures(simulate(prices, FREE, given_signals([10], [100])), prices, FREE)
@@ -165,33 +170,6 @@ def test_a_fall_from_the_initial_cash_counts() -> None:
     (fall,) = drawdowns(np.array([90.0, 80.0, 100.0]), 100.0)
     assert (fall.peak_bar, fall.trough_bar, fall.recovered_bar) == (0, 1, 2)
     assert max_drawdown(np.array([90.0, 80.0]), 100.0) == fall.depth
-
-
-@pytest.mark.parametrize(
-    ("interval", "every_day", "weekdays"),
-    [
-        ("1d", 365.0, 252.0),
-        ("5d", 73.0, 50.4),
-        ("1wk", 52.0, 52.0),
-        ("1mo", 12.0, 12.0),
-        ("3mo", 4.0, 4.0),
-        ("1h", 8760.0, 1764.0),
-        ("90m", 5840.0, 1260.0),
-        ("1m", 525600.0, 98280.0),
-    ],
-)
-def test_periods_a_year_follow_the_calendar(interval: str, every_day: float, weekdays: float) -> None:
-    days = market([10.0] * 70)
-    working = np.is_busday(days.times.astype("datetime64[D]"))
-    exchange = replace(market([10.0] * 50), times=days.times[working])
-    assert (periods_per_year(days, interval), periods_per_year(exchange, interval)) == (every_day, weekdays)
-
-
-def test_one_special_saturday_makes_no_daily_market() -> None:
-    days = market([10.0] * 70)
-    kept = np.is_busday(days.times.astype("datetime64[D]"))
-    kept[5] = True
-    assert periods_per_year(replace(market([10.0] * 51), times=days.times[kept]), "1d") == 252.0
 
 
 def test_the_summary_is_the_contracts() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from engine_markets import FREE, given_signals, market
+from msgspec.structs import replace
 
 from quantlab.trading.digest import result_digest
 from quantlab.trading.metrics import figures
@@ -45,6 +47,17 @@ def test_an_outcome_is_read_off_one_simulation() -> None:
     assert outcome.figures.max_drawdown == outcome.drawdowns[0].depth
     assert outcome.buy_and_hold.tolist() == (PRICES.close * 100).tolist()
     assert outcome.data_hash == "ab" * 32
+
+
+def test_the_recorded_year_is_used_and_else_the_first_releases() -> None:
+    hours = market([10.0, 11.0] * 60, start="2023-01-02T00", step="h")
+    config, simulation = replace(FREE, interval="1h"), simulate(hours, FREE, given_signals([0]))
+    recorded = dataclasses.replace(QUALITY, periods_per_year=6048.0)
+    years = [
+        evaluate(config, hours, quality, simulation, "").figures.periods_per_year
+        for quality in (recorded, QUALITY)
+    ]
+    assert years == [6048.0, 252.0 * 7]
 
 
 def test_a_closed_session_has_the_warnings_of_its_data_alone() -> None:

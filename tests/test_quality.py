@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from prices_cases import daily, flat, weekdays, with_values, without
 
 from quantlab.trading import quality
 from quantlab.trading.prices.asked import noted
-from quantlab.trading.quality import assess
+from quantlab.trading.quality import assess as assess_of
 
 if TYPE_CHECKING:
     from quantlab.trading.market import Prices
+    from quantlab.trading.results import DataQuality
 
 US_HOLIDAYS_2023 = (
     "2023-01-02", "2023-01-16", "2023-02-20", "2023-04-07", "2023-05-29",
@@ -23,6 +24,10 @@ GOLDEN_WEEKS_2020 = (
     "2020-05-01", "2020-05-04", "2020-05-05", "2020-06-25", "2020-06-26",
     "2020-10-01", "2020-10-02", "2020-10-05", "2020-10-06", "2020-10-07", "2020-10-08",
 )  # fmt: skip
+
+
+def assess(prices: Prices, *, interval: str, ticker: str = "ANY", **facts: Any) -> DataQuality:
+    return assess_of(prices, interval=interval, ticker=ticker, **facts)
 
 
 def intraday(days: Prices, hours: range) -> Prices:
@@ -47,6 +52,21 @@ def test_weekend_bars_mean_a_market_that_trades_every_day() -> None:
 
 def test_no_weekend_bars_mean_weekdays() -> None:
     assert assess(weekdays("2023-01-01", "2023-12-31"), interval="1d").calendar == "weekdays"
+
+
+def test_special_sessions_on_weekends_make_no_every_day_market() -> None:
+    days = daily("2023-01-01", "2024-12-31").times.astype("M8[D]")
+    special = np.isin(days, np.array(["2023-11-12", "2024-01-20", "2024-03-02"], dtype="M8[D]"))
+    judged = assess(flat(days[np.is_busday(days) | special]), interval="1d")
+    assert (judged.calendar, judged.periods_per_year, judged.doubts) == ("weekdays", 252.0, ())
+
+
+def test_a_guessed_week_is_told() -> None:
+    hours = intraday(weekdays("2023-01-02", "2023-01-06"), range(24))
+    judged = assess(hours, interval="1h", ticker="XAU")
+    assert judged.calendar == "weekdays"
+    assert "No weekend lies between the first bar and the last" in judged.warnings[0]
+    assert assess(hours, interval="1h", ticker="ETH-USD").warnings == ()
 
 
 def test_american_holidays_are_missing_bars_but_no_doubt() -> None:

@@ -42,7 +42,8 @@ def rerun(folder: Path, config: Facts, data: Facts) -> Outcome:
     """
     settings = validated(config)
     prices = kept_prices(folder, config, data)
-    quality = msgspec.convert({one.name: data[one.name] for one in fields(DataQuality)}, DataQuality)
+    recorded = {"periods_per_year": None, **data}  # 0.1.0 did not record it
+    quality = msgspec.convert({one.name: recorded[one.name] for one in fields(DataQuality)}, DataQuality)
     simulation = Replay(prices, settings).result()
     return outcome.evaluate(settings, prices, quality, simulation, str(data["hash"]))
 

@@ -51,7 +51,11 @@ _ROUNDING = 1e-15
 
 
 def figures(
-    simulation: Simulation, prices: Prices, config: RunConfig, trips: Sequence[RoundTrip] | None = None
+    simulation: Simulation,
+    prices: Prices,
+    config: RunConfig,
+    trips: Sequence[RoundTrip] | None = None,
+    year: float | None = None,
 ) -> Figures:
     """Return every figure of a simulation.
 
@@ -60,10 +64,11 @@ def figures(
         prices: The bars that it ran on.
         config: The configuration that it ran with.
         trips: Its round trips, where they are at hand.
+        year: Bars a year, where that is recorded; else the prices tell.
     """
     closed = round_trips(simulation.fills) if trips is None else trips
     initial, final = config.initial_cash, float(simulation.equity[-1])
-    year = periods_per_year(prices, config.interval)
+    year = periods_per_year(prices, config.interval, config.ticker) if year is None else year
     returns = bar_returns(simulation.equity, initial)
     held = buy_and_hold(prices, initial)
     growth, deepest = cagr(initial, final, len(prices), year), max_drawdown(simulation.equity, initial)

@@ -9,6 +9,7 @@ import numpy as np
 from quantlab.trading.digest import result_digest
 from quantlab.trading.drawdowns import drawdowns
 from quantlab.trading.metrics import buy_and_hold, figures
+from quantlab.trading.periods import periods_as_first_released
 from quantlab.trading.results import Outcome
 from quantlab.trading.round_trips import open_entry, round_trips
 
@@ -33,6 +34,7 @@ def evaluate(
         data_hash: SHA-256, in hex, of the prices as they are kept.
     """
     trips = round_trips(simulation.fills)
+    year = quality.periods_per_year or periods_as_first_released(prices, config.interval)
     return Outcome(
         config=config,
         prices=prices,
@@ -40,7 +42,7 @@ def evaluate(
         simulation=simulation,
         round_trips=trips,
         drawdowns=drawdowns(simulation.equity, config.initial_cash),
-        figures=figures(simulation, prices, config, trips),
+        figures=figures(simulation, prices, config, trips, year),
         buy_and_hold=buy_and_hold(prices, config.initial_cash),
         data_hash=data_hash,
         result_digest=result_digest(simulation),

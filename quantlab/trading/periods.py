@@ -4,51 +4,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from quantlab.trading.calendars import EVERY_DAY, WEEKDAYS, bars_a_day, calendar_of, opens_on_saturdays
+from quantlab.trading.intervals import days, is_intraday, step
 
 if TYPE_CHECKING:
     from quantlab.trading.market import Prices
 
-EVERY_DAY = 365.0
-TRADING_DAYS = 252.0
-_MINUTES = {"1m": 1, "2m": 2, "5m": 5, "15m": 15, "30m": 30, "60m": 60, "90m": 90, "1h": 60}
-_DAY_MINUTES = {EVERY_DAY: 24 * 60, TRADING_DAYS: 390}
-"""Trading minutes a day: round the clock, or the 6.5 hours of a United States exchange."""
-
+DAYS_A_YEAR = {EVERY_DAY: 365.0, WEEKDAYS: 252.0}
+_MINUTES_A_DAY = {EVERY_DAY: 24 * 60, WEEKDAYS: 390}
+_NANOSECONDS = 60 * 10**9
 _BARS = {"1wk": 52.0, "1mo": 12.0, "3mo": 4.0}
 
 
-def periods_per_year(prices: Prices, interval: str) -> float:
+def periods_per_year(prices: Prices, interval: str, ticker: str) -> float:
     """Return how many bars of this interval make a year.
 
-    A market that trades every day (bars on weekends) has 365 days a year, another 252; both are usual. `1wk`,
-    `1mo` and `3mo` bars come 52, 12 and 4 times a year on either. `5d` divides the days by 5. Intraday bars
-    fill 24 hours a day, or 6.5 hours (390 minutes) where weekends are free; a last, shorter bar counts.
+    A market that trades every day has 365 days a year, another 252; both are usual. `1wk`, `1mo` and `3mo` bars
+    come 52, 12 and 4 times a year on either. `5d` divides the days by 5. Intraday bars fill 24 hours of a market
+    that trades every day; where weekends are free, a day has as many bars as these bars' usual day: 7 hours of
+    New York, 9 of London, 24 of currencies.
 
     Args:
-        prices: The bars; their days tell the calendar.
+        prices: The bars; they tell the calendar and the length of a trading day.
         interval: Length of a bar, in Yahoo's spelling.
+        ticker: The market, whose spelling tells what the bars may leave open.
     """
+    calendar = calendar_of(prices, interval, ticker)
+    if is_intraday(interval) and calendar == WEEKDAYS:
+        return DAYS_A_YEAR[calendar] * bars_a_day(prices, interval)
+    return _nominal(calendar, interval)
+
+
+def periods_as_first_released(prices: Prices, interval: str) -> float:
+    """Return what 0.1.0 took as a year, for sessions whose metadata do not tell: 390 minutes on every weekday."""
+    return _nominal(EVERY_DAY if opens_on_saturdays(prices) else WEEKDAYS, interval)
+
+
+def _nominal(calendar: str, interval: str) -> float:
     if interval in _BARS:
         return _BARS[interval]
-    days = EVERY_DAY if trades_every_day(prices) else TRADING_DAYS
-    if interval in _MINUTES:
-        return days * -(-_DAY_MINUTES[days] // _MINUTES[interval])
-    return days / 5.0 if interval == "5d" else days
-
-
-def trades_every_day(prices: Prices) -> bool:
-    """Tell whether bars open on at least half of the Saturdays that they span, in UTC.
-
-    Saturdays alone: Monday's first bar opens on Sunday in UTC wherever the market lies east of Greenwich or
-    opens in the evening before. Half of them: exchanges hold a special session on a Saturday now and then.
-    """
-    days = np.unique(prices.times.astype("datetime64[D]"))
-    spanned = int(np.busday_count(days[0], days[-1] + 1, weekmask="Sat"))
-    return spanned > 0 and 2 * int(np.is_busday(days, weekmask="Sat").sum()) >= spanned
+    year = DAYS_A_YEAR[calendar]
+    if is_intraday(interval):
+        minutes = int(step(interval).astype(int)) // _NANOSECONDS
+        return year * -(-_MINUTES_A_DAY[calendar] // minutes)
+    return year / 5.0 if interval == "5d" else year
 
 
 def span_days(prices: Prices) -> int:
     """Return how many calendar days the bars span, first and last included."""
-    days = prices.times.astype("datetime64[D]")
-    return int((days[-1] - days[0]).astype(np.int64)) + 1
+    first, last = days(prices.times[[0, -1]]).astype(int)
+    return int(last - first) + 1

@@ -1,8 +1,7 @@
 """How far bars can be trusted: gaps against the calendar, empty volume, and what was left out.
 
-The calendar is read off the bars: `every_day` where both Saturdays and Sundays occur, else `weekdays`
-(Monday to Friday, or Sunday to Thursday where bars come on Sundays and hardly ever on Fridays). Public
-holidays count as missing bars on a weekday calendar, but are too few to raise a doubt.
+The calendar is read off the bars (`calendars`). Public holidays count as missing bars on a weekday calendar,
+but are too few to raise a doubt.
 """
 
 from __future__ import annotations
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quantlab.trading.calendars import calendar_of, is_guess, week_of
 from quantlab.trading.intervals import days, is_intraday, step, time_text
+from quantlab.trading.periods import periods_per_year
 from quantlab.trading.results import DataQuality
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ ROUNDING = 1e-6
 SHOWN_GAPS = 5
 """How many of the longest gaps are kept."""
 
-_SUNDAY, _FRIDAY, _SATURDAY = 6, 4, 5
-_MON_TO_FRI, _SUN_TO_THU = "1111100", "1111001"
-_RARE = 0.1
 _DAY = np.timedelta64(1, "D").astype("m8[ns]")
 
 
@@ -52,12 +50,6 @@ class _Gaps:
     after: NDArray[np.int64]
     counts: NDArray[np.int64]
     longest_days: float
-
-
-def calendar_of(prices: Prices) -> str:
-    """Tell `every_day` from `weekdays` by the days that bars open on (UTC)."""
-    weekdays = _weekdays(days(prices.times))
-    return "every_day" if {_SATURDAY, _SUNDAY} <= set(weekdays.tolist()) else "weekdays"
 
 
 def inconsistent(prices: Prices) -> NDArray[np.bool_]:
@@ -73,6 +65,7 @@ def assess(
     prices: Prices,
     *,
     interval: str,
+    ticker: str,
     dropped_bars: int = 0,
     repeated_bars: int = 0,
     unfinished_bar_dropped: bool = False,
@@ -82,17 +75,19 @@ def assess(
     Args:
         prices: At least one bar.
         interval: Length of a bar, in Yahoo's spelling.
+        ticker: The market, in Yahoo's spelling.
         dropped_bars: Bars that the source left out because they had no price.
         repeated_bars: Bars that came twice.
         unfinished_bar_dropped: Whether bars that had not closed were left out.
     """
-    calendar = calendar_of(prices)
+    calendar = calendar_of(prices, interval, ticker)
     gaps = _gaps(prices, interval, calendar)
     zero_volume = int((prices.volume == 0).sum())
     findings = [
         _missing(gaps, interval, calendar),
         _zero_volume(zero_volume, int(np.isfinite(prices.volume).sum())),
         _inconsistent(int(inconsistent(prices).sum()), len(prices)),
+        ("", _GUESS if is_guess(prices, interval, ticker) else ""),
         ("", f"{dropped_bars} bars came without any price and were left out." if dropped_bars else ""),
         ("", f"{repeated_bars} bars came more than once; one of each was kept." if repeated_bars else ""),
     ]
@@ -107,9 +102,16 @@ def assess(
         unfinished_bar_dropped=unfinished_bar_dropped,
         dropped_bars=dropped_bars,
         repeated_bars=repeated_bars,
+        periods_per_year=periods_per_year(prices, interval, ticker),
         doubts=tuple(code for code, _ in findings if code),
         warnings=(*(text for _, text in findings if text), *prices.origin.notes),
     )
+
+
+_GUESS = (
+    "No weekend lies between the first bar and the last, so nothing tells whether this market trades on weekends; "
+    "yearly figures take 252 days a year. A longer range tells."
+)
 
 
 def _missing(gaps: _Gaps, interval: str, calendar: str) -> tuple[str, str]:
@@ -150,7 +152,7 @@ def _longest(prices: Prices, gaps: _Gaps) -> tuple[tuple[str, str, int], ...]:
 def _gaps(prices: Prices, interval: str, calendar: str) -> _Gaps:
     if calendar == "every_day" or (not is_intraday(interval) and step(interval) > _DAY):
         return _grid_gaps(prices.times, interval)
-    week = _week(days(prices.times))
+    week = week_of(prices)
     if is_intraday(interval):
         return _session_gaps(prices.times, week)
     return _day_gaps(days(prices.times), week)
@@ -203,15 +205,3 @@ def _runs(skipped: NDArray[np.int64], bars: int, days_a_bar: float) -> _Gaps:
         counts=skipped[after],
         longest_days=float(skipped.max(initial=0)) * days_a_bar,
     )
-
-
-def _week(dates: NDArray[np.datetime64]) -> str:
-    weekdays = _weekdays(np.unique(dates))
-    sundays, fridays = int((weekdays == _SUNDAY).sum()), int((weekdays == _FRIDAY).sum())
-    return _SUN_TO_THU if sundays and fridays < _RARE * sundays else _MON_TO_FRI
-
-
-def _weekdays(dates: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Number the days of the week, Monday 0; day 0 of the epoch was a Thursday."""
-    numbers: NDArray[np.int64] = (dates.astype(np.int64) + 3) % 7
-    return numbers

@@ -171,6 +171,7 @@ class DataQuality:
         doubts: What makes the result doubtful, a short code each (they block promotion), such as
             `missing_bars`; empty when nothing does.
         warnings: What a reader should know, a sentence each, doubts included.
+        periods_per_year: Bars that make a year, for yearly figures; None where it is not recorded (0.1.0).
     """
 
     bars: int
@@ -185,6 +186,7 @@ class DataQuality:
     repeated_bars: int
     doubts: tuple[str, ...]
     warnings: tuple[str, ...]
+    periods_per_year: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

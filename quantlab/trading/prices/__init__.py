@@ -54,6 +54,7 @@ def load_prices(
     quality = assess(
         prices,
         interval=asked.interval,
+        ticker=asked.ticker,
         dropped_bars=len(received.dropped),
         repeated_bars=received.repeated_bars,
         unfinished_bar_dropped=received.unfinished_bar_dropped,

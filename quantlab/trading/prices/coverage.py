@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantlab.errors import DataError
+from quantlab.trading.calendars import calendar_of
 from quantlab.trading.intervals import bar_ends, day_text, is_intraday, step
-from quantlab.trading.quality import calendar_of
 
 if TYPE_CHECKING:
     from quantlab.trading.market import Prices
@@ -80,7 +80,7 @@ def _shortest(interval: str) -> np.timedelta64:
 
 
 def _margin(prices: Prices, asked: Asked) -> np.timedelta64:
-    longest = MARGIN_DAYS[calendar_of(prices)]
+    longest = MARGIN_DAYS[calendar_of(prices, asked.interval, asked.ticker)]
     asked_days = int((asked.end - asked.start) // _DAY)
     days = min(longest, max(SHORT_MARGIN_DAYS, asked_days // 10))
     margin = days * _DAY
