@@ -23,6 +23,8 @@ from quantlab.trading.prices.asked import plain
 from quantlab.trading.prices.coverage import check_coverage
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from quantlab.trading.market import Prices
     from quantlab.trading.results import DataQuality
 
@@ -191,6 +193,59 @@ def test_a_range_in_the_future_is_named() -> None:
 def test_bars_finer_than_the_interval_are_refused() -> None:
     hours = flat(np.arange(np.datetime64("2023-01-01", "h"), np.datetime64("2024-01-01", "h")))
     assert "every 3,600 s, but --interval is 1d" in complaint(hours)
+
+
+@pytest.mark.parametrize("interval", ["1m", "30m", "1h", "90m"])
+def test_days_given_as_minutes_or_hours_are_refused(interval: str) -> None:
+    message = complaint(weekdays("2023-01-01", "2023-12-31"), interval=interval)
+    assert f"every 86,400 s, but --interval is {interval}; give the interval that the bars have" in message
+
+
+@pytest.mark.parametrize(
+    ("interval", "bars"),
+    [
+        ("1d", np.arange(np.datetime64("2023-01-02"), np.datetime64("2024-01-01"), 7)),
+        ("1wk", np.arange(np.datetime64("2023-01"), np.datetime64("2024-01"))),
+        ("5d", np.arange(np.datetime64("2023-01"), np.datetime64("2024-01"))),
+        ("1mo", np.arange(np.datetime64("2021-01"), np.datetime64("2024-01"), 3)),
+        ("1h", np.arange(np.datetime64("2023-01-01T00"), np.datetime64("2024-01-01T00"), 4)),
+        ("60m", np.arange(np.datetime64("2023-01-01T00:00"), np.datetime64("2024-01-01T00:00"), 90)),
+    ],
+)
+def test_bars_coarser_than_the_interval_are_refused(interval: str, bars: NDArray[np.datetime64]) -> None:
+    assert f"but --interval is {interval}; give" in complaint(
+        flat(bars), start="2021-01-01", interval=interval
+    )
+
+
+def test_hours_of_an_exchange_given_as_half_hours_are_refused() -> None:
+    days = weekdays("2023-01-01", "2023-12-31").times
+    times = (days[:, None] + (np.arange(7) * 60 + 870).astype("m8[m]")[None, :]).ravel()
+    assert "every 3,600 s, but --interval is 30m" in complaint(flat(times), interval="30m")
+
+
+def test_minutes_that_are_mostly_missing_are_no_longer_interval() -> None:
+    minutes = np.arange(np.datetime64("2023-01-01T00:00"), np.datetime64("2024-01-01T00:00"))
+    traded = np.random.default_rng(1).random(len(minutes)) < 0.1
+    check_coverage(flat(minutes[traded]), asked(interval="1m"))
+
+
+def test_a_short_history_with_holes_is_no_longer_interval() -> None:
+    days = np.array(["2023-06-02", "2023-06-05", "2023-06-08", "2023-06-09"], dtype="M8[D]")
+    check_coverage(flat(days), asked(start="2023-06-01", end="2023-06-10"))
+
+
+@pytest.mark.parametrize(
+    ("interval", "bars"),
+    [
+        ("1mo", np.arange(np.datetime64("2021-01"), np.datetime64("2024-01"))),
+        ("3mo", np.arange(np.datetime64("2021-01"), np.datetime64("2024-01"), 3)),
+        ("5d", np.arange(np.datetime64("2021-01-04"), np.datetime64("2024-01-01"), 7)),
+        ("1wk", np.arange(np.datetime64("2021-01-04"), np.datetime64("2024-01-01"), 7)),
+    ],
+)
+def test_long_bars_have_their_own_distance(interval: str, bars: NDArray[np.datetime64]) -> None:
+    check_coverage(flat(bars), asked(start="2021-01-01", interval=interval))
 
 
 def test_a_single_bar_has_no_spacing() -> None:

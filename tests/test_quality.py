@@ -144,6 +144,19 @@ def test_a_lunch_break_is_no_gap() -> None:
     assert assess(flat(np.sort(times)), interval="1h").missing_bars == 0
 
 
+def test_days_that_are_full_of_holes_are_doubtful() -> None:
+    minutes = (weekdays("2023-01-02", "2023-01-31").times[:, None] + np.arange(390).astype("m8[m]")).ravel()
+    traded = np.random.default_rng(1).random(len(minutes)) < 0.1
+    judged = assess(flat(minutes[traded]), interval="1m")
+    assert judged.doubts == ("missing_bars",)
+    assert judged.warnings[-1] == "Bars follow each other 7 times farther apart than --interval 1m says."
+
+
+def test_a_few_bars_over_some_nights_are_not_judged_by_their_distance() -> None:
+    days = intraday(weekdays("2023-01-02", "2023-01-05"), range(14, 15))
+    assert assess(days, interval="1h").doubts == ()
+
+
 def test_a_whole_day_missing_counts_as_a_session() -> None:
     days = without(weekdays("2023-01-02", "2023-06-30"), "2023-03-15")
     judged = assess(intraday(days, range(14, 21)), interval="1h")

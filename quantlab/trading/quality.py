@@ -27,6 +27,11 @@ holidays of the market that has most (Japan and China, 7 to 8 %)."""
 MISSING_RUN_DAYS = {"every_day": 3.0, "weekdays": 8.0}
 """Trading days missing in a row above which `missing_bars` is raised; the longest closures of markets in this
 century (Lunar New Year and Golden Week of 2020) left out six weekdays."""
+SPARSE_STEPS = 2
+"""Median distance of intraday bars, in bars, from which `missing_bars` is raised on a weekday calendar, where a
+usual day may itself be full of holes."""
+SPARSE_FEWEST = 4
+"""Distances below which that is not judged: a night or two may be the median."""
 MISSING_RUN_LONG_BARS = 2
 """The same for bars of a week or more, in bars."""
 ZERO_VOLUME_SHARE = 0.05
@@ -84,7 +89,7 @@ def assess(
     gaps = _gaps(prices, interval, calendar)
     zero_volume = int((prices.volume == 0).sum())
     findings = [
-        _missing(gaps, interval, calendar),
+        _missing(gaps, interval, calendar) or _sparse(prices, interval) or ("", ""),
         _zero_volume(zero_volume, int(np.isfinite(prices.volume).sum())),
         _inconsistent(int(inconsistent(prices).sum()), len(prices)),
         ("", _GUESS if is_guess(prices, interval, ticker) else ""),
@@ -114,17 +119,30 @@ _GUESS = (
 )
 
 
-def _missing(gaps: _Gaps, interval: str, calendar: str) -> tuple[str, str]:
+def _missing(gaps: _Gaps, interval: str, calendar: str) -> tuple[str, str] | None:
     share = gaps.missing / max(gaps.expected, 1)
     run_limit = MISSING_RUN_DAYS[calendar]
     if not is_intraday(interval) and step(interval) > _DAY:
         run_limit = float(MISSING_RUN_LONG_BARS)
     if share <= MISSING_SHARE[calendar] and gaps.longest_days <= run_limit:
-        return "", ""
+        return None
     longest = int(gaps.counts.max(initial=0))
     return "missing_bars", (
         f"{gaps.missing} of {gaps.expected} expected bars are missing ({share:.1%}), "
         f"at most {longest} in a row."
+    )
+
+
+def _sparse(prices: Prices, interval: str) -> tuple[str, str] | None:
+    distances = np.diff(prices.times)
+    if not is_intraday(interval) or len(distances) < SPARSE_FEWEST:
+        return None
+    steps = float(np.median(distances / step(interval)))
+    if steps < SPARSE_STEPS:
+        return None
+    return (
+        "missing_bars",
+        f"Bars follow each other {steps:.0f} times farther apart than --interval {interval} says.",
     )
 
 

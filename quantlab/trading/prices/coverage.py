@@ -11,6 +11,8 @@ from quantlab.trading.calendars import calendar_of
 from quantlab.trading.intervals import bar_ends, day_text, is_intraday, step
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from quantlab.trading.market import Prices
     from quantlab.trading.prices.asked import Asked
 
@@ -20,7 +22,13 @@ MARGIN_DAYS = {"every_day": 2, "weekdays": 10}
 SHORT_MARGIN_DAYS = 4
 """The same on a weekday calendar for short ranges (a long weekend); a tenth of the range lies between the
 two."""
-_FINER = 0.9
+_FINER, _COARSER = 0.9, 1.25
+_FEWEST_DISTANCES = 4
+"""Fewer distances than these tell no longer interval: Friday, Monday, Thursday may be an honest three days."""
+_REGULAR_SHARE, _REGULAR = 0.5, 0.1
+"""Share of the distances above which, this close to the median (a month has 28 to 31 days), they are a rhythm.
+Bars that are missing here and there leave distances of all sizes, of which that of the interval is the most
+frequent."""
 
 _DAY = np.timedelta64(1, "D").astype("m8[ns]")
 
@@ -29,9 +37,8 @@ def check_coverage(prices: Prices, asked: Asked) -> None:
     """Hold the bars against the range asked for, its end being no later than now.
 
     Raises:
-        DataError: there are no bars, they leave out more than the margin at an end, or are closer to each
-        other
-            than the interval says; the message names the flags that would fit.
+        DataError: there are no bars, they leave out more than the margin at an end, or they are those of a
+            shorter or longer interval; the message names the flags that would fit.
     """
     if not len(prices):
         raise DataError(_nothing(asked))
@@ -63,14 +70,23 @@ def _nothing(asked: Asked) -> str:
 
 
 def _check_spacing(prices: Prices, asked: Asked) -> None:
-    spacing = np.median(np.diff(prices.times).astype(np.int64)) if len(prices) > 1 else np.inf
-    shortest = _shortest(asked.interval)
-    if spacing < _FINER * float(shortest.astype(np.int64)):
-        seconds = spacing / 1e9
+    if len(prices) == 1:
+        return
+    distances = np.diff(prices.times).astype(np.int64)
+    usual = float(np.median(distances))
+    if usual < _FINER * float(_shortest(asked.interval).astype(np.int64)) or _is_coarser(distances, asked):
         raise DataError(
-            f"{asked.ticker}: bars follow each other every {seconds:,.0f} s, but --interval is "
+            f"{asked.ticker}: bars follow each other every {usual / 1e9:,.0f} s, but --interval is "
             f"{asked.interval}; give the interval that the bars have."
         )
+
+
+def _is_coarser(distances: NDArray[np.int64], asked: Asked) -> bool:
+    """Tell whether the bars keep a rhythm that is slower than the interval's."""
+    usual = np.median(distances)
+    if len(distances) < _FEWEST_DISTANCES or usual < _COARSER * float(step(asked.interval).astype(np.int64)):
+        return False
+    return bool(np.mean(np.abs(distances - usual) <= _REGULAR * usual) > _REGULAR_SHARE)
 
 
 def _shortest(interval: str) -> np.timedelta64:
