@@ -27,7 +27,7 @@ from quantlab.trading.prices import yahoo
 from quantlab.trading.prices.yahoo_failures import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from quantlab.trading.prices.asked import Received
 
@@ -59,6 +59,14 @@ def fetch(waits: list[float] | None = None, told: list[str] | None = None, **cha
         on_retry=None if told is None else told.append,
         request_seconds=seconds,
     )
+
+
+def in_zone(zone: str) -> Callable[[dict[str, Any]], None]:
+    def edit(result: dict[str, Any]) -> None:
+        result["meta"]["exchangeTimezoneName"] = zone
+        del result["meta"]["tradingPeriods"]  # which Yahoo tells of intraday bars alone
+
+    return edit
 
 
 def complaint(server: YahooServer, answer: str | bytes, **options: Any) -> str:
@@ -122,6 +130,31 @@ def test_a_day_in_new_york_is_over_at_its_midnight(server: YahooServer) -> None:
         "2023-05-31",
         "2023-06-01",
     )
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end"),
+    [
+        ("Africa/Cairo", "2023-04-01", "2023-11-30"),
+        ("Asia/Amman", "2021-03-01", "2021-11-30"),
+        ("America/Santiago", "2022-04-01", "2022-11-30"),
+    ],
+)
+def test_clocks_that_change_at_midnight_are_fine(
+    server: YahooServer, zone: str, start: str, end: str
+) -> None:
+    server.edit = in_zone(zone)
+    days = fetch(ticker="X-Y", start=start, end=end).prices.times.astype("M8[D]")
+    assert (np.diff(days) == np.timedelta64(1, "D")).all()
+    assert len(days) > 230
+
+
+def test_a_day_that_begins_late_ends_at_its_midnight(server: YahooServer) -> None:
+    server.edit = in_zone("Africa/Cairo")
+    wanted = {"ticker": "X-Y", "start": "2023-04-20", "end": "2023-05-30"}
+    before = fetch(now=datetime(2023, 4, 28, 20, 59, tzinfo=UTC), **wanted).prices.times
+    after = fetch(now=datetime(2023, 4, 28, 21, 1, tzinfo=UTC), **wanted).prices.times
+    assert (str(before[-1])[:10], str(after[-1])[:10]) == ("2023-04-27", "2023-04-28")
 
 
 def test_a_bar_without_any_price_is_left_out_and_counted(server: YahooServer) -> None:

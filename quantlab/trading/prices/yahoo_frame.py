@@ -62,8 +62,11 @@ def _ends(index: pd.DatetimeIndex, interval: str) -> NDArray[np.datetime64]:
         minutes = pd.Timedelta(interval.replace("m", "min"))
         ends = index + minutes
     else:
-        # The exchange's days, those of 23 and 25 hours included.
-        ends = index + pd.DateOffset(days=_DAYS.get(interval, 0), months=_MONTHS.get(interval, 0))
+        # The exchange's days, those of 23 and 25 hours included, and those that begin at one o'clock or twice.
+        days = index.tz_localize(None).normalize()
+        after = days + pd.DateOffset(days=_DAYS.get(interval, 0), months=_MONTHS.get(interval, 0))
+        first = np.ones(len(after), dtype=bool)
+        ends = after.tz_localize(index.tz, nonexistent="shift_forward", ambiguous=first)
     return ends.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[ns]")
 
 
