@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from prices_cases import asked, daily, same_bars, with_values
+from prices_cases import asked, daily, flat, same_bars, with_values
 
 from quantlab.errors import DataError
 from quantlab.trading.prices import files, table
@@ -75,7 +75,40 @@ def test_the_time_column_has_four_names(path: Path, name: str) -> None:
     ],
 )  # fmt: skip
 def test_times_are_iso_or_counts_and_utc_unless_they_say_otherwise(path: Path, text: str) -> None:
-    assert str(read(path, f"{HEADER}{text},1,2,0.5,1.5,10\n").prices.times[0])[:16] == "2023-01-01T12:00"
+    times = read(path, f"{HEADER}{text},1,2,0.5,1.5,10\n", interval="1h").prices.times
+    assert str(times[0])[:16] == "2023-01-01T12:00"
+
+
+@pytest.mark.parametrize("interval", ["1d", "5d", "1wk", "1mo", "3mo"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2023-01-02 00:00:00+09:00", "2023-01-02T00:00:00.000+0900", "2023-01-02 09:00 +01", "2023-01-02T00-05:00",
+        "20230102T000000-0500", "2023-01-02", "2023-01-02T00:00:00Z", "2023-01-02 00:00:00+00:00", "1672617600",
+    ],
+)  # fmt: skip
+def test_bars_of_a_day_and_longer_keep_the_date_that_is_written(path: Path, text: str, interval: str) -> None:
+    times = read(path, f"{HEADER}{text},1,2,0.5,1.5,10\n", interval=interval).prices.times
+    assert times == np.datetime64("2023-01-02T00:00", "ns")
+
+
+def test_an_exchanges_days_in_summer_and_winter_are_its_dates(path: Path) -> None:
+    rows = "2023-01-03 08:00:00+00:00,1,2,0.5,1.5,10\n2023-06-01 08:00:00+01:00,1,2,0.5,1.5,10\n"
+    times = read(path, HEADER + rows).prices.times
+    assert times.tolist() == np.array(["2023-01-03", "2023-06-01"], "M8[ns]").tolist()
+
+
+def test_daily_times_in_utc_stay_as_they_are(path: Path) -> None:
+    prices = flat(np.datetime64("2023-01-01T21:00", "ns") + np.arange(5) * np.timedelta64(1, "D"))
+    assert same_bars(read(path, table.to_csv(prices)).prices, prices)
+
+
+def test_the_first_and_last_day_in_tokyo_are_those_asked_for(path: Path) -> None:
+    stamps = [
+        f"{day} 00:00:00+09:00" for day in np.arange(np.datetime64("2022-12-31"), np.datetime64("2024-01-03"))
+    ]
+    prices = read(path, HEADER + "".join(f"{stamp},100,100,100,100,10\n" for stamp in stamps)).prices
+    assert same_bars(prices, daily("2023-01-01", "2023-12-31"))
 
 
 def test_a_file_gives_the_same_data_hash_whatever_the_zone_of_the_machine(
@@ -289,9 +322,10 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
 def test_a_parquet_index_of_times_is_found(tmp_path: Path) -> None:
     indexed = frame().set_index("time").tz_localize("Asia/Tokyo")
     indexed.to_parquet(tmp_path / "bars")
-    assert (
-        str(files.fetch(str(tmp_path / "bars"), asked()).prices.times[0]) == "2023-01-01T15:00:00.000000000"
-    )
+    days = files.fetch(str(tmp_path / "bars"), asked()).prices
+    hours = files.fetch(str(tmp_path / "bars"), asked(interval="1h")).prices
+    assert str(hours.times[0]) == "2023-01-01T15:00:00.000000000"
+    assert same_bars(days, daily("2023-01-01", "2023-12-31"))
 
 
 def test_whole_numbers_and_counts_in_parquet_are_read(tmp_path: Path) -> None:

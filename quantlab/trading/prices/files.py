@@ -3,7 +3,8 @@
 The file has a time column (`time`, `timestamp`, `date` or `datetime`) and open, high, low, close and
 volume, in any case and order; other columns are ignored. Times are ISO 8601 or a count since 1970 (seconds,
 milliseconds, microseconds or nanoseconds, told apart by their size). A time without an offset is UTC: bars
-belong to a market, not to the wall clock of the machine that reads them. An empty volume is unknown, an
+belong to a market, not to the wall clock of the machine that reads them. Bars of a day and longer whose times bear
+an offset keep the date that stands there. An empty volume is unknown, an
 empty price is an error.
 """
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantlab.errors import DataError
-from quantlab.trading.intervals import time_text
+from quantlab.trading.intervals import is_intraday, time_text
 from quantlab.trading.market import Origin, Prices
 from quantlab.trading.prices import frames
 from quantlab.trading.prices.asked import (
@@ -60,7 +61,8 @@ def fetch(source: str, asked: Asked) -> Received:
     is_parquet = head.startswith(_PARQUET)
     frame, columns = _parquet(path, name) if is_parquet else _csv(path, name, head)
     first_row = 1 if is_parquet else 2
-    bars = frames.to_bars(frame, columns, name=name, first_row=first_row)
+    dated = not is_intraday(asked.interval)
+    bars = frames.to_bars(frame, columns, name=name, first_row=first_row, dated=dated)
     received = _in_order(bars, name, asked)
     if not len(received.prices):
         raise DataError(f"{name} holds no bars; expected one row a bar below the header.")

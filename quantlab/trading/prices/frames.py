@@ -20,6 +20,7 @@ NUMBER_NAMES = ("open", "high", "low", "close", "volume")
 _PRICES = 4
 _EPOCH_DIGITS = re.compile(r"\d{9,20}")
 _DATE = re.compile(r"[0-9]")
+_OFFSET = re.compile(r"([T ]\d[\d:.,]*)\s*[+-]\d\d:?(?:\d\d)?$")
 _LEAST_COUNT = 100_000_000  # seconds: in 1973
 _UNITS: tuple[tuple[float, Literal["s", "ms", "us", "ns"]], ...] = (
     (1e11, "s"),
@@ -85,7 +86,7 @@ def _one(lowered: list[str], header: list[str], wanted: tuple[str, ...], name: s
     )
 
 
-def to_bars(frame: pd.DataFrame, columns: Columns, *, name: str, first_row: int) -> Bars:
+def to_bars(frame: pd.DataFrame, columns: Columns, *, name: str, first_row: int, dated: bool = False) -> Bars:
     """Turn the columns into times and numbers; blank rows are passed over.
 
     Args:
@@ -93,6 +94,8 @@ def to_bars(frame: pd.DataFrame, columns: Columns, *, name: str, first_row: int)
         columns: Where to find what in it.
         name: The file, for messages.
         first_row: Number of the table's first row, for messages.
+        dated: Bars last a day or longer: where times bear an offset from UTC, each is midnight UTC of the date
+            that stands there, so that a Monday in Tokyo stays a Monday.
 
     Raises:
         DataError: a cell is no time, no number, or an impossible price or volume.
@@ -101,7 +104,7 @@ def to_bars(frame: pd.DataFrame, columns: Columns, *, name: str, first_row: int)
     rows = np.arange(first_row, first_row + len(frame))
     filled = ~frame.isna().all(axis=1).to_numpy()
     frame, rows = frame[filled], rows[filled]
-    times = _times(frame[columns.time], rows, f"{name}, column {plain(columns.time, 20)}")
+    times = _times(frame[columns.time], rows, f"{name}, column {plain(columns.time, 20)}", dated=dated)
     values = np.empty((len(NUMBER_NAMES), len(frame)))
     for at, column in enumerate(columns.numbers):
         where = f"{name}, column {plain(column, 20)}"
@@ -152,14 +155,14 @@ def _check_values(
         )
 
 
-def _times(series: pd.Series, rows: NDArray[np.int64], where: str) -> NDArray[np.datetime64]:
+def _times(series: pd.Series, rows: NDArray[np.int64], where: str, *, dated: bool) -> NDArray[np.datetime64]:
     missing = series.isna().to_numpy()
     if missing.any():
         raise DataError(
             f"{where}, row {rows[np.flatnonzero(missing)[0]]}: the time is missing; correct the file."
         )
     try:
-        return _parsed(series)
+        return _parsed(series, dated=dated)
     except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
         raise DataError(
             f"{where}{_bad_time(series, rows)}; "
@@ -171,13 +174,13 @@ def _bad_time(series: pd.Series, rows: NDArray[np.int64]) -> str:
     """Name the first cell that is no time by itself."""
     for row, cell in zip(rows, series, strict=True):
         try:
-            _parsed(pd.Series([cell]))
+            _parsed(pd.Series([cell]), dated=False)
         except (ValueError, TypeError, OverflowError, ArithmeticError):
             return f", row {row}: {plain(cell, 40)!r} is no time between 1678 and 2262"
     return " mixes dates with counts since 1970"
 
 
-def _parsed(series: pd.Series) -> NDArray[np.datetime64]:
+def _parsed(series: pd.Series, *, dated: bool) -> NDArray[np.datetime64]:
     if series.dtype.kind in "iuf":
         return _since_epoch(_whole(series))
     if series.dtype.kind != "M":
@@ -187,12 +190,21 @@ def _parsed(series: pd.Series) -> NDArray[np.datetime64]:
         if not texts.map(lambda text: _DATE.match(text) is not None).all():
             # pandas reads "nan" as no time at all, and "now" and "today" off the clock.
             raise ValueError("times begin with a digit")
-        series = pd.to_datetime(texts, format="ISO8601", utc=True)
+        moments = _utc(texts)
+        local = _utc(texts.str.replace(_OFFSET, r"\1", regex=True)) if dated else moments
     elif series.dt.tz is None:
-        series = series.dt.tz_localize("UTC")
-    converted = series.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[ns]")
+        moments = local = series
+    else:
+        moments, local = series.dt.tz_convert("UTC").dt.tz_localize(None), series.dt.tz_localize(None)
+    if dated and (local != moments).any():
+        moments = local.dt.normalize()
+    converted = moments.astype("datetime64[ns]")
     result: NDArray[np.datetime64] = converted.to_numpy().astype("M8[ns]")
     return result
+
+
+def _utc(texts: pd.Series) -> pd.Series:
+    return pd.to_datetime(texts, format="ISO8601", utc=True).dt.tz_localize(None)
 
 
 def _whole(series: pd.Series) -> NDArray[np.int64]:
