@@ -50,11 +50,19 @@ def test_an_entry_is_two_files_and_nothing_else(tmp_path: Path) -> None:
 
 def test_what_was_done_to_the_bars_is_kept(tmp_path: Path) -> None:
     times = ("2023-02-01T00:00:00+00:00", "2023-11-01T00:00:00+00:00")
-    kept(tmp_path, dropped=times, unfinished_bar_dropped=True)
+    kept(tmp_path, dropped=times, repeated_bars=2, unfinished_bar_dropped=True)
     whole = cache.fetch(tmp_path, asked())
     part = cache.fetch(tmp_path, asked(end="2023-06-01"))
-    assert (whole.dropped, whole.unfinished_bar_dropped) == (times, True)
+    assert (whole.dropped, whole.unfinished_bar_dropped, whole.repeated_bars) == (times, True, 2)
     assert (part.dropped, part.unfinished_bar_dropped) == (times[:1], False)
+
+
+def test_an_entry_of_the_first_release_is_read(tmp_path: Path) -> None:
+    entry = kept(tmp_path)
+    content = json.loads(entry.read_text())
+    del content["repeated_bars"]
+    entry.write_text(json.dumps(content))
+    assert cache.fetch(tmp_path, asked()).repeated_bars == 0
 
 
 def test_a_part_of_the_range_is_cut_out(tmp_path: Path) -> None:

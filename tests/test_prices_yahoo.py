@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from quantlab.trading.prices.asked import Received
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+NOTHING = ("open", "high", "low", "close", "volume", "adjclose")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,22 @@ def in_zone(zone: str) -> Callable[[dict[str, Any]], None]:
     return edit
 
 
+def without_adjusted_closes(result: dict[str, Any]) -> None:
+    del result["indicators"]["adjclose"]
+
+
+def with_bar_again(place: int = 5, **changes: float | None) -> Callable[[dict[str, Any]], None]:
+    """Repeat a bar at the end, with changes."""
+
+    def edit(result: dict[str, Any]) -> None:
+        columns = {**result["indicators"]["quote"][0], **result["indicators"]["adjclose"][0]}
+        for name, column in columns.items():
+            column.append(changes.get(name, column[place]))
+        result["timestamp"].append(result["timestamp"][place])
+
+    return edit
+
+
 def complaint(server: YahooServer, answer: str | bytes, **options: Any) -> str:
     server.answer = answer
     with pytest.raises(DataError) as caught:
@@ -90,6 +108,55 @@ def test_the_origin_says_that_prices_are_adjusted(server: YahooServer) -> None:
     origin = fetch().prices.origin
     assert (origin.source, origin.adjusted, origin.from_cache) == ("yahoo", True, False)
     assert origin.detail == "exchange time zone UTC"
+
+
+@pytest.mark.parametrize(("interval", "end"), [("1h", "2023-02-01"), ("30m", "2023-02-01")])
+def test_intraday_prices_are_not_adjusted_for_dividends(server: YahooServer, interval: str, end: str) -> None:
+    server.edit = without_adjusted_closes  # as Yahoo does
+    origin = fetch(ticker="AAPL", interval=interval, end=end).prices.origin
+    assert (origin.adjusted, origin.notes) == (False, ())
+    assert origin.detail == "exchange time zone America/New_York, adjusted for splits alone"
+
+
+def test_daily_prices_without_adjusted_closes_are_told(server: YahooServer) -> None:
+    server.edit = without_adjusted_closes
+    origin = fetch().prices.origin
+    assert origin.adjusted is False
+    assert origin.notes == ("Yahoo sent no adjusted closes: dividends show as falls of the price.",)
+
+
+def test_equal_bars_that_came_twice_are_counted(server: YahooServer) -> None:
+    server.edit = with_bar_again()
+    received = fetch()
+    assert (len(received.prices), received.repeated_bars) == (365, 1)
+
+
+def test_equal_hours_that_came_twice_are_counted(server: YahooServer) -> None:
+    server.edit = with_bar_again()
+    assert fetch(interval="1h", end="2023-02-01").repeated_bars == 1
+
+
+def test_a_repeated_bar_without_any_price_is_none(server: YahooServer) -> None:
+    server.edit = with_bar_again(**dict.fromkeys(NOTHING))
+    assert fetch().repeated_bars == 0
+
+
+@pytest.mark.parametrize(("interval", "time"), [("1d", "2023-01-06;"), ("1h", "2023-01-01T05:00:00+00:00;")])
+def test_two_different_bars_at_one_time_are_refused(server: YahooServer, interval: str, time: str) -> None:
+    server.edit = with_bar_again(close=101.0)
+    with pytest.raises(DataError, match=f"two different bars of ETH-USD for {re.escape(time)} choose"):
+        fetch(interval=interval, end="2023-02-01")
+
+
+def test_the_running_day_may_come_twice(server: YahooServer) -> None:
+    def live(result: dict[str, Any]) -> None:
+        with_bar_again(-1, close=101.0)(result)
+        result["timestamp"][-1] += 3600
+
+    server.now = datetime(2023, 6, 1, 12, tzinfo=UTC).timestamp()
+    server.edit = live
+    received = fetch(now=datetime(2023, 6, 1, 12, tzinfo=UTC))
+    assert (str(received.prices.times[-1])[:10], received.repeated_bars) == ("2023-05-31", 0)
 
 
 def test_daily_bars_carry_the_exchanges_date(server: YahooServer) -> None:

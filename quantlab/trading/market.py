@@ -17,7 +17,8 @@ class Origin:
     Attributes:
         source: `yahoo`, `synthetic` or `file`; bars from the cache keep the source that they once had.
         detail: For people: the file's name, Yahoo's exchange, the seed.
-        adjusted: Whether prices are adjusted for splits and dividends; None where nobody knows.
+        adjusted: Whether prices are adjusted for splits and dividends; None where nobody knows. Yahoo's intraday
+            prices are not: it adjusts them for splits alone.
         retrieved_at: When the bars were obtained, ISO 8601 UTC.
         from_cache: Whether they were read from the cache this time.
         notes: What was done to the bars, or is doubtful about them, a sentence each.

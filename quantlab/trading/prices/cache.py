@@ -42,6 +42,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         table: Name of the CSV file beside it.
         data_hash: SHA-256, in hex, of that file.
         dropped: Times of the bars that came without any price.
+        repeated_bars: Bars that came twice (not recorded by 0.1.0).
     """
 
     ticker: str
@@ -57,6 +58,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     dropped: tuple[str, ...]
     table: str
     data_hash: str
+    repeated_bars: int = 0
 
     def covers(self, asked: Asked) -> bool:
         """Tell whether this entry's range holds the one asked for (ISO days compare as text)."""
@@ -90,6 +92,7 @@ def store(folder: Path, asked: Asked, received: Received) -> Path:
         notes=origin.notes,
         unfinished_bar_dropped=received.unfinished_bar_dropped,
         dropped=received.dropped,
+        repeated_bars=received.repeated_bars,
         table=f"{name}_{digest[:_HASH_IN_NAME]}.csv",
         data_hash=digest,
     )
@@ -179,13 +182,17 @@ def _entries(folder: Path | None, asked: Asked, damaged: list[str]) -> Iterator[
 
 def _read(path: Path, entry: Entry, asked: Asked) -> Received:
     prices = _verified(path.parent / Path(entry.table).name, entry)
-    same_range = (entry.start, entry.end) == (day_text(asked.start), day_text(asked.end))
-    if same_range:
-        return Received(
-            prices=prices, dropped=entry.dropped, unfinished_bar_dropped=entry.unfinished_bar_dropped
-        )
+    whole = Received(
+        prices=prices,
+        dropped=entry.dropped,
+        repeated_bars=entry.repeated_bars,
+        unfinished_bar_dropped=entry.unfinished_bar_dropped,
+    )
+    if (entry.start, entry.end) == (day_text(asked.start), day_text(asked.end)):
+        return whole
     first, last = str(asked.start), str(asked.end)
-    return Received(
+    return replace(
+        whole,
         prices=within(prices, asked),
         dropped=tuple(time for time in entry.dropped if first <= time < last),
         unfinished_bar_dropped=entry.unfinished_bar_dropped and bool(asked.end > _last_bar(prices)),

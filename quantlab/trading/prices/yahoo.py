@@ -15,12 +15,14 @@ import threading
 import time
 import warnings
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantlab.errors import DataError
 from quantlab.trading.prices import yahoo_failures as failures
 from quantlab.trading.prices.asked import plain
 from quantlab.trading.prices.yahoo_frame import to_received
+from quantlab.trading.prices.yahoo_raw import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +70,8 @@ def fetch(
     attempt = 1
     while True:
         try:
-            frame, zone = _one_attempt(asked, request_seconds, attempt_seconds)
-            return to_received(frame, zone, asked)
+            answer = _one_attempt(asked, request_seconds, attempt_seconds)
+            return to_received(answer.frame, answer.zone, asked, examine(answer.chart, asked))
         except DataError:
             raise
         except Exception as error:
@@ -85,9 +87,18 @@ def fetch(
         attempt += 1
 
 
-def _one_attempt(asked: Asked, request_seconds: float, attempt_seconds: float) -> tuple[pd.DataFrame, str]:
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """What one attempt brought: yfinance's frame, the exchange's time zone, and the text that both are read off."""
+
+    frame: pd.DataFrame
+    zone: str
+    chart: bytes
+
+
+def _one_attempt(asked: Asked, request_seconds: float, attempt_seconds: float) -> _Answer:
     """Ask in a thread of its own; raise what it raised."""
-    answers: queue.SimpleQueue[tuple[pd.DataFrame, str] | BaseException] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[_Answer | BaseException] = queue.SimpleQueue()
 
     def work() -> None:
         try:
@@ -110,14 +121,14 @@ def _one_attempt(asked: Asked, request_seconds: float, attempt_seconds: float) -
     return answer
 
 
-def _ask(asked: Asked, request_seconds: float) -> tuple[pd.DataFrame, str]:
-    """Run yfinance once, from a clean state, and return its frame and the exchange's time zone."""
+def _ask(asked: Asked, request_seconds: float) -> _Answer:
+    """Run yfinance once, from a clean state."""
     import yfinance
     from curl_cffi import requests
 
     _contain(yfinance)
     with requests.Session(impersonate="chrome") as session:
-        session.request = _BoundedRequest(session.request, request_seconds)
+        session.request = bounded = _BoundedRequest(session.request, request_seconds)
         ticker = yfinance.Ticker(asked.ticker, session=session)
         frame = ticker.history(
             start=str(asked.start)[:10],
@@ -130,7 +141,7 @@ def _ask(asked: Asked, request_seconds: float) -> tuple[pd.DataFrame, str]:
             timeout=request_seconds,
         )
         zone = ticker.history_metadata["exchangeTimezoneName"]
-    return frame, str(zone)
+    return _Answer(frame=frame, zone=str(zone), chart=bounded.chart)
 
 
 def _contain(yfinance: Any) -> None:
@@ -150,17 +161,22 @@ class _BoundedRequest:
     """Sends a session's requests, each with a timeout, and raises on what yfinance would misread or hide.
 
     The first refusal (401, 403) is yfinance's to handle: it asks again with another kind of cookie.
+
+    Attributes:
+        chart: Body of the last chart that came.
     """
 
     def __init__(self, request: Callable[..., Any], limit: float) -> None:
         self._request, self._limit = request, limit
         self._refusals = 0
+        self.chart = b""
 
     def __call__(self, method: str, url: str, **options: Any) -> Any:
         wanted = options.pop("timeout", None)
         response = self._request(method, url, timeout=min(wanted or self._limit, self._limit), **options)
         if _CHART in url:
             self._check(response)
+            self.chart = response.content
         return response
 
     def _check(self, response: Any) -> None:

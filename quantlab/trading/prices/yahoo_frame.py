@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from quantlab.trading.prices.asked import Asked
+    from quantlab.trading.prices.yahoo_raw import Examined
 
 EMPTY_SHARE = 0.01
 """Share of bars without any price (Yahoo's way to say that nothing was traded) up to which they are left out;
@@ -27,7 +28,7 @@ _DAYS = {"1d": 1, "5d": 7, "1wk": 7}
 _MONTHS = {"1mo": 1, "3mo": 3}
 
 
-def to_received(frame: pd.DataFrame, zone: str, asked: Asked) -> Received:
+def to_received(frame: pd.DataFrame, zone: str, asked: Asked, examined: Examined) -> Received:
     """Read the bars off yfinance's frame, whose index is in the exchange's time.
 
     Daily and longer bars get their exchange's date at midnight UTC, so that a Monday in Tokyo stays a Monday;
@@ -41,19 +42,23 @@ def to_received(frame: pd.DataFrame, zone: str, asked: Asked) -> Received:
     moments = index.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[ns]")
     times = moments if is_intraday(asked.interval) else local.astype("M8[D]").astype("M8[ns]")
     values = {column.lower(): frame[column].to_numpy(dtype=np.float64) for column in _COLUMNS}
-    prices = Prices(times=times, origin=_origin(zone, asked), **values)
+    prices = Prices(times=times, origin=_origin(zone, asked, examined), **values)
     asked_for = (local >= asked.start) & (local < asked.end)
     ends = _ends(index, asked.interval)[asked_for]
-    received = closed_only(Received(prices=select(prices, asked_for)), asked, ends)
+    chosen = Received(prices=select(prices, asked_for), repeated_bars=examined.repeated_bars)
+    received = closed_only(chosen, asked, ends)
     return _checked(received, asked)
 
 
-def _origin(zone: str, asked: Asked) -> Origin:
+def _origin(zone: str, asked: Asked, examined: Examined) -> Origin:
+    unadjusted = "" if examined.adjusted else ", adjusted for splits alone"
+    expected = examined.adjusted or is_intraday(asked.interval)
     return Origin(
         source="yahoo",
-        detail=f"exchange time zone {plain(zone, 40)}",
-        adjusted=True,
+        detail=f"exchange time zone {plain(zone, 40)}{unadjusted}",
+        adjusted=examined.adjusted,
         retrieved_at=asked.retrieved_at,
+        notes=() if expected else ("Yahoo sent no adjusted closes: dividends show as falls of the price.",),
     )
 
 
@@ -82,11 +87,8 @@ def _checked(received: Received, asked: Asked) -> Received:
     kept = select(prices, ~empty)
     if len(kept) and not (kept.volume > 0).any():
         kept = noted(_without_volume(kept), "Yahoo tells no volume for this ticker.")
-    return Received(
-        prices=kept,
-        dropped=tuple(time_text(moment) for moment in prices.times[empty]),
-        unfinished_bar_dropped=received.unfinished_bar_dropped,
-    )
+    dropped = tuple(time_text(moment) for moment in prices.times[empty])
+    return replace(received, prices=kept, dropped=dropped)
 
 
 def _without_volume(prices: Prices) -> Prices:
