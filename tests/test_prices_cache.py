@@ -57,6 +57,13 @@ def test_what_was_done_to_the_bars_is_kept(tmp_path: Path) -> None:
     assert (part.dropped, part.unfinished_bar_dropped) == (times[:1], False)
 
 
+def test_dropped_bars_at_the_ends_of_a_part_are_told_as_its_bars_are(tmp_path: Path) -> None:
+    time = "2023-07-02T00:00:00+00:00"
+    kept(tmp_path, dropped=(time,))
+    before, after = asked(end="2023-07-02"), asked(start="2023-07-02")
+    assert (cache.fetch(tmp_path, before).dropped, cache.fetch(tmp_path, after).dropped) == ((), (time,))
+
+
 def test_an_entry_of_the_first_release_is_read(tmp_path: Path) -> None:
     entry = kept(tmp_path)
     content = json.loads(entry.read_text())

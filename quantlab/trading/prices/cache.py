@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from quantlab.errors import ConfigError, DataError
-from quantlab.trading.intervals import day_text
+from quantlab.trading.intervals import day_text, time_text
 from quantlab.trading.market import Origin
 from quantlab.trading.prices.asked import PATH_LENGTH, Asked, Received, noted, plain, within
 from quantlab.trading.prices.table import data_hash, from_csv, to_csv
@@ -190,7 +190,7 @@ def _read(path: Path, entry: Entry, asked: Asked) -> Received:
     )
     if (entry.start, entry.end) == (day_text(asked.start), day_text(asked.end)):
         return whole
-    first, last = str(asked.start), str(asked.end)
+    first, last = time_text(asked.start), time_text(asked.end)
     return replace(
         whole,
         prices=within(prices, asked),
