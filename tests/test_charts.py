@@ -142,6 +142,16 @@ def test_a_wide_range_gets_a_log_scale(factor: float, scale: str) -> None:
     assert ("log scale" in axes.get_ylabel()) == (scale == "log")
 
 
+@BOTH
+@pytest.mark.parametrize("bars", [slice(50, 51), slice(None)])
+def test_prices_at_the_edge_of_all_floats_are_drawn_without_a_warning(draw: Draw, bars: slice) -> None:
+    outcome = build_outcome()
+    close, held = outcome.prices.close.copy(), outcome.buy_and_hold.copy()
+    close[bars], held[bars] = 1e-320, 1e-320
+    prices = replace(outcome.prices, close=close)
+    assert draw(replace(outcome, prices=prices, buy_and_hold=held), title="t").startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("values", [[], [np.nan], [0.0, 100.0], [-1.0, 50.0]])
 def test_values_without_a_logarithm_keep_a_straight_scale(values: list[float]) -> None:
     _, (axes,) = drawing.canvas(heights=(1,))

@@ -219,8 +219,9 @@ def test_a_bar_that_has_not_closed_is_left_out(path: Path) -> None:
         ("2023-01-01,1,inf,0.5,1,10\n", "column high, row 2: inf is unusable"),
         (
             "2023-01-01,1,1e300,0.5,1,10\n",
-            "column high, row 2: 1e+300 is unusable (1 such rows); expected a price above 0 and ",
+            "column high, row 2: 1e+300 is unusable (1 such rows); expected a price above 0, betw",
         ),
+        ("2023-01-01,1,2,1e-320,1,10\n", "column low, row 2: 1e-320 is unusable"),
         ("2023-01-01,-1,2,0.5,1,10\n", "column open, row 2: -1.0 is unusable (1 such rows)"),
         ("2023-01-01,1,2,0.5,1,-10\n", "column volume, row 2: -10.0 is unusable"),
         ("2023-01-01,1,2,0.5,1,inf\n", "column volume, row 2: inf is unusable"),

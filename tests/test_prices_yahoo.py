@@ -75,7 +75,7 @@ def without_adjusted_closes(result: dict[str, Any]) -> None:
     del result["indicators"]["adjclose"]
 
 
-def with_bar_again(place: int = 5, **changes: float | None) -> Callable[[dict[str, Any]], None]:
+def with_bar_again(place: int = 5, /, **changes: float | None) -> Callable[[dict[str, Any]], None]:
     """Repeat a bar at the end, with changes."""
 
     def edit(result: dict[str, Any]) -> None:
@@ -137,7 +137,7 @@ def test_equal_hours_that_came_twice_are_counted(server: YahooServer) -> None:
 
 
 def test_a_repeated_bar_without_any_price_is_none(server: YahooServer) -> None:
-    server.edit = with_bar_again(**dict.fromkeys(NOTHING))
+    server.edit = with_bar_again(5, **dict.fromkeys(NOTHING, None))
     assert fetch().repeated_bars == 0
 
 
@@ -218,7 +218,7 @@ def test_clocks_that_change_at_midnight_are_fine(
 
 def test_a_day_that_begins_late_ends_at_its_midnight(server: YahooServer) -> None:
     server.edit = in_zone("Africa/Cairo")
-    wanted = {"ticker": "X-Y", "start": "2023-04-20", "end": "2023-05-30"}
+    wanted: dict[str, Any] = {"ticker": "X-Y", "start": "2023-04-20", "end": "2023-05-30"}
     before = fetch(now=datetime(2023, 4, 28, 20, 59, tzinfo=UTC), **wanted).prices.times
     after = fetch(now=datetime(2023, 4, 28, 21, 1, tzinfo=UTC), **wanted).prices.times
     assert (str(before[-1])[:10], str(after[-1])[:10]) == ("2023-04-27", "2023-04-28")
@@ -279,6 +279,39 @@ def test_each_failure_has_its_message_and_its_number_of_requests(
     waited: list[float] = []
     assert named in complaint(server, answer, waits=waited)
     assert (len(server.chart_requests), waited) == (requests, waits)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "named"),
+    [
+        ("high", 1e300, "unusable price for ETH-USD at 2023-01-06T00:00:00+00:00"),
+        (
+            "high",
+            1e300,
+            "high 1e+300, low 100.0, close 100.0 (1 such bars); expected a price above 0, between",
+        ),
+        (
+            "volume",
+            -7,
+            "unusable volume for ETH-USD at 2023-01-06T00:00:00+00:00: -7.0 (1 such bars); expected a",
+        ),
+    ],
+)
+def test_what_no_market_has_had_is_refused(
+    server: YahooServer, column: str, value: float, named: str
+) -> None:
+    def edit(result: dict[str, Any]) -> None:
+        for each in (
+            *result["indicators"]["quote"][0].values(),
+            result["indicators"]["adjclose"][0]["adjclose"],
+        ):
+            each[5] = 100.0
+        result["indicators"]["quote"][0][column][5] = value
+
+    server.edit = edit
+    with pytest.raises(DataError) as caught:
+        fetch()
+    assert named in str(caught.value)
 
 
 def test_silence_is_a_timeout_that_is_tried_three_times(server: YahooServer) -> None:

@@ -40,6 +40,8 @@ LONGEST_TITLE = 160
 # Twice as many points as a line has pixels show each pixel's lowest and highest value.
 LONGEST_LINE = 4000
 LOG_SCALE_FROM, DECADES_ONLY_FROM = 8.0, 1e4
+# Beyond these matplotlib's logarithmic axis leaves what a float can hold.
+LOG_SCALE_BOUNDS = 1e-150, 1e150
 
 
 def canvas(*, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
@@ -179,10 +181,11 @@ def scale(axes: Axes, name: str, series: Sequence[NDArray[np.float64]]) -> None:
 
 
 def _ratio(series: Sequence[NDArray[np.float64]]) -> float:
-    """Return highest over lowest finite value; 1 where there is none, or one that has no logarithm."""
+    """Return highest over lowest finite value; 1 where there is none, or one that no logarithmic axis can show."""
     values = np.concatenate(series)
     values = values[np.isfinite(values)]
-    if not len(values) or values.min() <= 0:
+    lowest, highest = LOG_SCALE_BOUNDS
+    if not len(values) or values.min() < lowest or values.max() > highest:
         return 1.0
     return float(values.max() / values.min())
 

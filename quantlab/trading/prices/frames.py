@@ -11,6 +11,12 @@ import pandas as pd
 
 from quantlab.errors import DataError
 from quantlab.trading.prices.asked import plain
+from quantlab.trading.prices.limits import (
+    EXPECTED_PRICE,
+    EXPECTED_VOLUME,
+    possible_prices,
+    possible_volumes,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,10 +56,6 @@ class Bars:
 
     times: NDArray[np.datetime64]
     values: NDArray[np.float64]
-
-
-TOO_LARGE = 1e100
-"""A price from which figures and charts run over; no market has come near."""
 
 
 def match_columns(header: list[str], name: str) -> Columns:
@@ -141,12 +143,8 @@ def _number(cell: Any) -> float:
 def _check_values(
     values: NDArray[np.float64], rows: NDArray[np.int64], where: str, *, is_price: bool
 ) -> None:
-    if is_price:
-        bad = ~((values > 0) & (values < TOO_LARGE))
-        expected = f"a price above 0 and below {TOO_LARGE:g}"
-    else:
-        bad = np.isinf(values) | (values < 0)
-        expected = "a volume of at least 0, or nothing where it is unknown"
+    bad = ~(possible_prices(values) if is_price else possible_volumes(values))
+    expected = EXPECTED_PRICE if is_price else EXPECTED_VOLUME
     if bad.any():
         at = int(np.flatnonzero(bad)[0])
         raise DataError(

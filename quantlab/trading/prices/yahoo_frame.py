@@ -12,6 +12,12 @@ from quantlab.errors import DataError
 from quantlab.trading.intervals import is_intraday, time_text
 from quantlab.trading.market import Origin, Prices
 from quantlab.trading.prices.asked import Received, closed_only, noted, plain, select
+from quantlab.trading.prices.limits import (
+    EXPECTED_PRICE,
+    EXPECTED_VOLUME,
+    possible_prices,
+    possible_volumes,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +41,7 @@ def to_received(frame: pd.DataFrame, zone: str, asked: Asked, examined: Examined
     a daily bar has closed when its date is over at the exchange.
 
     Raises:
-        DataError: a price is missing or not above 0; the message names the first such bar.
+        DataError: a price or a volume is impossible, or a price is missing; the message names the first such bar.
     """
     index = pd.DatetimeIndex(frame.index)
     local = index.tz_localize(None).to_numpy().astype("M8[ns]")
@@ -79,11 +85,14 @@ def _checked(received: Received, asked: Asked) -> Received:
     prices = received.prices
     quotes = np.vstack([prices.open, prices.high, prices.low, prices.close])
     empty = np.isnan(quotes).all(axis=0) & ~(prices.volume > 0)
-    unusable = ~np.asarray((np.isfinite(quotes) & (quotes > 0)).all(axis=0))
+    unusable = ~np.asarray(possible_prices(quotes).all(axis=0))
     if empty.sum() <= EMPTY_SHARE * len(prices):
         unusable &= ~empty
     if unusable.any():
         raise DataError(_unusable_message(prices, unusable, asked))
+    impossible = ~possible_volumes(prices.volume)
+    if impossible.any():
+        raise DataError(_impossible_message(prices, impossible, asked))
     kept = select(prices, ~empty)
     if len(kept) and not (kept.volume > 0).any():
         kept = noted(_without_volume(kept), "Yahoo tells no volume for this ticker.")
@@ -102,6 +111,15 @@ def _unusable_message(prices: Prices, unusable: NDArray[np.bool_], asked: Asked)
     )
     return (
         f"Yahoo sent an unusable price for {asked.ticker} at {time_text(prices.times[at])}: {shown} "
-        f"({int(unusable.sum())} such bars); expected finite prices above 0. "
+        f"({int(unusable.sum())} such bars); expected {EXPECTED_PRICE}. "
         "Choose a range without it, or use --prices FILE with corrected prices."
+    )
+
+
+def _impossible_message(prices: Prices, impossible: NDArray[np.bool_], asked: Asked) -> str:
+    at = int(np.flatnonzero(impossible)[0])
+    return (
+        f"Yahoo sent an unusable volume for {asked.ticker} at {time_text(prices.times[at])}: "
+        f"{float(prices.volume[at])!r} ({int(impossible.sum())} such bars); expected {EXPECTED_VOLUME}. "
+        "Choose a range without it, or use --prices FILE with corrected volumes."
     )
