@@ -185,9 +185,16 @@ def test_no_bars_name_what_to_check() -> None:
 
 
 def test_a_range_in_the_future_is_named() -> None:
-    message = complaint(flat(np.array([], "M8[ns]")), datetime(2022, 5, 6, tzinfo=UTC))
-    assert "lies in the future" in message
-    assert "before 2022-05-06" in message
+    with pytest.raises(
+        DataError, match=r"lies in the future, so it has no bars yet; choose .* before 2026-03-04\."
+    ):
+        load(start="2027-01-01", end="2028-01-01")
+
+
+def test_yahoo_is_not_asked_for_the_future(server: YahooServer) -> None:
+    with pytest.raises(DataError, match="lies in the future"):
+        load(prices="yahoo", start="2027-01-01", end="2028-01-01")
+    assert server.requests == []
 
 
 def test_bars_finer_than_the_interval_are_refused() -> None:

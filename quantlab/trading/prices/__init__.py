@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from quantlab.errors import DataError
 from quantlab.trading.prices.asked import asked_by
-from quantlab.trading.prices.coverage import check_coverage
+from quantlab.trading.prices.coverage import check_begun, check_coverage
 from quantlab.trading.quality import assess
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def load_prices(
         ConfigError: the cache cannot be written.
     """
     asked = asked_by(config, now)
+    check_begun(asked)
     received = _fetch(config.prices, asked, cache_folder, offline=offline, on_retry=on_retry)
     prices = received.prices
     check_coverage(prices, asked)

@@ -57,12 +57,20 @@ def check_coverage(prices: Prices, asked: Asked) -> None:
         )
 
 
-def _nothing(asked: Asked) -> str:
+def check_begun(asked: Asked) -> None:
+    """Refuse a range that lies in the future before anybody is asked for it.
+
+    Raises:
+        DataError: the range begins no earlier than now.
+    """
     if asked.start >= asked.now:
-        return (
+        raise DataError(
             f"{asked.ticker}: {asked.range_text} lies in the future, so it has no bars yet; "
             f"choose a --start before {day_text(asked.now)}."
         )
+
+
+def _nothing(asked: Asked) -> str:
     return (
         f"{asked.ticker}: no closed {asked.interval} bars in {asked.range_text}; "
         "check --ticker, --start, --end and --interval, or use another source of prices."
