@@ -261,6 +261,12 @@ def test_an_answer_without_rows_is_no_bars(server: YahooServer) -> None:
         ("zero", "low 0.0", 2, []),
         ("mostly_absent", "(183 such bars)", 2, []),
         ("malformed", "could not be read (JSONDecodeError", 1, []),
+        (
+            "badly_packed",
+            "could not be read (its compressed content is broken). A proxy or login page",
+            1,
+            [],
+        ),
         ("login_page", "A proxy or login page may have answered", 1, []),
         ("wrong_shape", "could not be read (TypeError", 1, []),
         (

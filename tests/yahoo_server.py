@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 ANSWERS = (
     "good", "rate_limited", "unauthorized", "unknown_ticker", "no_range", "empty", "no_quotes", "half",
     "first_half", "gap", "absent", "mostly_absent", "nan", "infinite", "negative", "zero", "no_volume",
-    "malformed", "login_page", "wrong_shape", "server_error", "down", "truncated", "hang", "slow",
+    "malformed", "login_page", "wrong_shape", "server_error", "down", "truncated", "badly_packed", "hang",
+    "slow",
 )  # fmt: skip
 HOSTS = (
     "fc.yahoo.com",
@@ -179,6 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif answer == "truncated":
             self._send(200, b'{"chart": {"result"', {"Content-Length": "5000"})
             self.close_connection = True
+        elif answer == "badly_packed":
+            self._send(200, b"no gzip at all", {"Content-Encoding": "gzip"})
         elif answer == "hang":
             time.sleep(self.yahoo.hang_seconds)
             self.close_connection = True

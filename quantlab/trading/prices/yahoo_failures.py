@@ -133,11 +133,17 @@ def _transport(error: Exception) -> Failure:
         )
     if isinstance(error, http.DNSError):
         return _network("The name of Yahoo's server cannot be resolved", what)
-    if isinstance(error, (http.JSONDecodeError, http.ContentDecodingError)):
+    if _is_badly_packed(error) or isinstance(error, (http.JSONDecodeError, http.ContentDecodingError)):
         return _malformed(error)
     if isinstance(error, (http.RequestException, OSError)):
         return _network("Yahoo cannot be reached", what)
     return _malformed(error)
+
+
+def _is_badly_packed(error: Exception) -> bool:
+    from curl_cffi.const import CurlECode
+
+    return getattr(error, "code", None) == CurlECode.BAD_CONTENT_ENCODING
 
 
 def _in_curls_words(error: Exception) -> str:
@@ -155,8 +161,10 @@ def _network(cause: str, what: str) -> Failure:
 
 
 def _malformed(error: Exception) -> Failure:
+    packed = _is_badly_packed(error)
+    what = "its compressed content is broken" if packed else f"{type(error).__name__}: {plain(error, 80)}"
     return Failure(
-        cause=f"Yahoo's answer could not be read ({type(error).__name__}: {plain(error, 80)}).",
+        cause=f"Yahoo's answer could not be read ({what}).",
         remedy="A proxy or login page may have answered instead, or yfinance is too old: update it, "
         f"{_ELSEWHERE}.",
     )
