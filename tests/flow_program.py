@@ -28,7 +28,7 @@ PAPER = (*SYNTHETIC, "--paper")
 PACED = ("--pace", "0.02", "--heartbeat-seconds", "0.1")
 STAGES = ["prices_loaded", "simulating", "simulated", "reported"]
 WAIT_SECONDS = 60.0
-PROGRESS = re.compile(r"[a-z ]+: [0-9,]+ of [0-9,]+ bars")
+PROGRESS = re.compile(r"[a-z ]+: [0-9,]+ of [0-9,]+ bars|loading prices from .*")
 
 
 @dataclass(frozen=True)

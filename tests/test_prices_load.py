@@ -18,6 +18,7 @@ from prices_cases import NOW, asked, config, daily, flat, same_bars, weekdays
 from yahoo_server import YahooServer, closed_port, proxied
 
 from quantlab.errors import DataError
+from quantlab.trading import prices
 from quantlab.trading.prices import load_prices, table, yahoo
 from quantlab.trading.prices.asked import plain
 from quantlab.trading.prices.coverage import check_coverage
@@ -52,8 +53,8 @@ def complaint(prices: Prices, now: datetime = NOW, **changes: Any) -> str:
 
 
 def test_synthetic_prices_need_nothing() -> None:
-    prices, judged = load()
-    assert (len(prices), judged.bars, judged.doubts) == (365, 365, ())
+    made, judged = load()
+    assert (len(made), judged.bars, judged.doubts) == (365, 365, ())
     assert "synthetic" in judged.warnings[0]
 
 
@@ -136,8 +137,23 @@ def test_retries_are_told(server: YahooServer, monkeypatch: pytest.MonkeyPatch) 
     told: list[str] = []
     server.script = ["server_error"]
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    load_prices(config(prices="yahoo"), now=NOW, cache_folder=None, on_retry=told.append)
+    monkeypatch.setattr(prices, "SLOW_SECONDS", 60.0)
+    load_prices(config(prices="yahoo"), now=NOW, cache_folder=None, say=told.append)
     assert told == ["Yahoo's server failed (HTTP 503). Trying again in 0.001 s (attempt 2 of 4)."]
+
+
+def test_loading_that_takes_its_time_is_told(server: YahooServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    server.answer, server.hang_seconds = "slow", 0.5
+    monkeypatch.setattr(prices, "SLOW_SECONDS", 0.1)
+    load_prices(config(prices="yahoo"), now=NOW, cache_folder=None, say=told.append)
+    assert told == ["loading prices from yahoo"]
+
+
+def test_short_loading_is_not_told() -> None:
+    told: list[str] = []
+    load_prices(config(), now=NOW, cache_folder=None, say=told.append)
+    assert told == []
 
 
 def test_holidays_at_both_ends_are_no_half_range() -> None:

@@ -76,7 +76,7 @@ def execute(
         QuantlabError: a file can't be written.
     """
     prices, quality = load_prices(
-        config, now=now, cache_folder=options.cache_folder, offline=options.offline, on_retry=say
+        config, now=now, cache_folder=options.cache_folder, offline=options.offline, say=say
     )
     prices_csv = table.to_csv(prices)
     data_hash = table.data_hash(prices_csv)

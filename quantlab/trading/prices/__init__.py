@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from quantlab.errors import DataError
-from quantlab.trading.prices.asked import asked_by
+from quantlab.trading.prices.asked import asked_by, plain
 from quantlab.trading.prices.coverage import check_begun, check_coverage
 from quantlab.trading.quality import assess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from quantlab.trading.prices.asked import Asked, Received
     from quantlab.trading.results import DataQuality
 
+SLOW_SECONDS = 1.0
+"""Time after which it is said that prices are being loaded."""
+
 
 def load_prices(
     config: RunConfig,
@@ -26,7 +31,7 @@ def load_prices(
     now: datetime,
     cache_folder: Path | None,
     offline: bool = False,
-    on_retry: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[Prices, DataQuality]:
     """Obtain the bars that a configuration asks for, closed by now, and judge them.
 
@@ -39,7 +44,8 @@ def load_prices(
         now: The present, aware; bars that close after it are left out.
         cache_folder: Where downloads are kept; None keeps nothing.
         offline: Never use the network.
-        on_retry: Told, in a line, of each failure that is tried again.
+        say: Told, in a line each, that loading takes its time, from another thread, and of each failure that is
+            tried again.
 
     Raises:
         DataError: the bars are missing, unusable, or no more than a part of the range asked for.
@@ -47,7 +53,8 @@ def load_prices(
     """
     asked = asked_by(config, now)
     check_begun(asked)
-    received = _fetch(config.prices, asked, cache_folder, offline=offline, on_retry=on_retry)
+    with _told_when_slow(config.prices, say):
+        received = _fetch(config.prices, asked, cache_folder, offline=offline, on_retry=say)
     prices = received.prices
     check_coverage(prices, asked)
     if config.prices == "yahoo" and cache_folder is not None and not prices.origin.from_cache:
@@ -61,6 +68,20 @@ def load_prices(
         unfinished_bar_dropped=received.unfinished_bar_dropped,
     )
     return prices, quality
+
+
+@contextmanager
+def _told_when_slow(source: str, say: Callable[[str], None] | None) -> Iterator[None]:
+    if say is None:
+        yield
+        return
+    timer = threading.Timer(SLOW_SECONDS, say, (f"loading prices from {plain(source)}",))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _fetch(
