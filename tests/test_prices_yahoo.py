@@ -66,7 +66,6 @@ def fetch(waits: list[float] | None = None, told: list[str] | None = None, **cha
 def in_zone(zone: str) -> Callable[[dict[str, Any]], None]:
     def edit(result: dict[str, Any]) -> None:
         result["meta"]["exchangeTimezoneName"] = zone
-        del result["meta"]["tradingPeriods"]  # which Yahoo tells of intraday bars alone
 
     return edit
 

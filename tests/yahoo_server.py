@@ -304,13 +304,15 @@ def _result(ticker: str, interval: str, opens: list[int]) -> dict[str, Any]:
         "close": last,
         "volume": [1000 + moment // 60 % 997 for moment in opens],
     }
-    meta = {
+    meta: dict[str, Any] = {
         "currency": "USD", "symbol": ticker,
         "instrumentType": "CRYPTOCURRENCY" if "-" in ticker else "EQUITY",
         "exchangeName": "CCC" if "-" in ticker else "NMS", "exchangeTimezoneName": zone, "timezone": zone,
         "gmtoffset": 0, "priceHint": 2, "dataGranularity": interval, "validRanges": ["1d", "max"],
-        "firstTradeDate": 0, "regularMarketPrice": 100.0, "tradingPeriods": _trading_periods(opens, zone),
+        "firstTradeDate": 0, "regularMarketPrice": 100.0,
     }  # fmt: skip
+    if interval in _STEPS:
+        meta["tradingPeriods"] = _trading_periods(opens, zone)
     return {
         "meta": meta,
         "timestamp": opens,
