@@ -154,7 +154,7 @@ def _data(outcome: Outcome) -> str:
 def _adjustment(adjusted: bool | None) -> str:
     if adjusted is None:
         return "not known whether adjusted for splits and dividends"
-    return "adjusted for splits and dividends" if adjusted else "raw, not adjusted for splits and dividends"
+    return "adjusted for splits and dividends" if adjusted else "raw, not adjusted for dividends"
 
 
 def _configuration(outcome: Outcome) -> str:
