@@ -170,6 +170,13 @@ def test_an_early_end_is_refused_with_the_flag_that_fits() -> None:
     assert "(--end 2023-12-01)" in complaint(daily("2023-01-01", "2023-11-30"))
 
 
+def test_an_intraday_end_names_the_day_after_the_last_bar_s() -> None:
+    hourly = flat(np.arange(np.datetime64("2023-01-01T00", "h"), np.datetime64("2023-11-30T21", "h")))
+    assert "(--end 2023-12-01)" in complaint(hourly, interval="1h")
+    whole_days = flat(np.arange(np.datetime64("2023-01-01T00", "h"), np.datetime64("2023-12-01T00", "h")))
+    assert "(--end 2023-12-01)" in complaint(whole_days, interval="1h")
+
+
 def test_both_ends_short_name_both_flags() -> None:
     assert "(--start 2023-03-06 --end 2023-11-01)" in complaint(weekdays("2023-03-06", "2023-10-31"))
 

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 DAYS_A_YEAR = {EVERY_DAY: 365.0, WEEKDAYS: 252.0}
 _MINUTES_A_DAY = {EVERY_DAY: 24 * 60, WEEKDAYS: 390}
 _NANOSECONDS = 60 * 10**9
-_BARS = {"1wk": 52.0, "1mo": 12.0, "3mo": 4.0}
+_BARS = {"5d": 52.0, "1wk": 52.0, "1mo": 12.0, "3mo": 4.0}
 
 
 def periods_per_year(prices: Prices, interval: str, ticker: str) -> float:
     """Return how many bars of this interval make a year.
 
     A market that trades every day has 365 days a year, another 252; both are usual. `1wk`, `1mo` and `3mo` bars
-    come 52, 12 and 4 times a year on either. `5d` divides the days by 5. Intraday bars fill 24 hours of a market
-    that trades every day; where weekends are free, a day has as many bars as these bars' usual day: 7 hours of
-    New York, 9 of London, 24 of currencies.
+    come 52, 12 and 4 times a year on either, and `5d` bars, which are trading weeks, as often as `1wk` bars. Intraday
+    bars fill 24 hours of a market that trades every day; where weekends are free, a day has as many bars as these
+    bars' usual day: 7 hours of New York, 9 of London, 24 of currencies.
 
     Args:
         prices: The bars; they tell the calendar and the length of a trading day.
@@ -37,7 +37,8 @@ def periods_per_year(prices: Prices, interval: str, ticker: str) -> float:
 
 def periods_as_first_released(prices: Prices, interval: str) -> float:
     """Return what 0.1.0 took as a year, for sessions whose metadata do not tell: 390 minutes on every weekday."""
-    return _nominal(EVERY_DAY if opens_on_saturdays(prices) else WEEKDAYS, interval)
+    calendar = EVERY_DAY if opens_on_saturdays(prices) else WEEKDAYS
+    return DAYS_A_YEAR[calendar] / 5.0 if interval == "5d" else _nominal(calendar, interval)
 
 
 def _nominal(calendar: str, interval: str) -> float:
@@ -47,7 +48,7 @@ def _nominal(calendar: str, interval: str) -> float:
     if is_intraday(interval):
         minutes = int(step(interval).astype(int)) // _NANOSECONDS
         return year * -(-_MINUTES_A_DAY[calendar] // minutes)
-    return year / 5.0 if interval == "5d" else year
+    return year
 
 
 def span_days(prices: Prices) -> int:

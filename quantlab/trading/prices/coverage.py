@@ -49,7 +49,7 @@ def check_coverage(prices: Prices, asked: Asked) -> None:
     early = bool(min(asked.end, asked.now) - last_end > margin)
     if late or early:
         first, last = day_text(prices.times[0]), day_text(prices.times[-1])
-        flags = [f"--start {first}"] * late + [f"--end {day_text(last_end)}"] * early
+        flags = [f"--start {first}"] * late + [f"--end {_first_day_after(last_end)}"] * early
         raise DataError(
             f"{asked.ticker}: only a part of the range came: asked {asked.range_text}, "
             f"received bars from {first} to {last}. Ask for what there is ({' '.join(flags)}) "
@@ -68,6 +68,11 @@ def check_begun(asked: Asked) -> None:
             f"{asked.ticker}: {asked.range_text} lies in the future, so it has no bars yet; "
             f"choose a --start before {day_text(asked.now)}."
         )
+
+
+def _first_day_after(end: np.datetime64) -> str:
+    """Return the earliest --end, which is exclusive, that leaves a bar in which ends at that time."""
+    return day_text(end + _DAY - np.timedelta64(1, "ns"))
 
 
 def _nothing(asked: Asked) -> str:
