@@ -10,6 +10,8 @@ from engine_markets import BAD_PRICES, market, walk
 
 from quantlab.config import RunConfig
 from quantlab.errors import ConfigError, DataError, StrategyError
+from quantlab.trading import strategy
+from quantlab.trading.indicators import rsi
 from quantlab.trading.strategy import (
     MIN_BARS,
     STRATEGIES,
@@ -21,6 +23,8 @@ from quantlab.trading.strategy import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from quantlab.trading.market import Prices
@@ -63,6 +67,76 @@ def test_a_flat_market_crosses_nothing() -> None:
     found = signals(prices, RunConfig(rsi_buy_max=100.0, rsi_sell_min=100.0))
     assert np.flatnonzero(found.enter).tolist() == [100]
     assert np.flatnonzero(found.leave).tolist() == [50]
+
+
+def in_cents(seed: int, bars: int = 600) -> list[int]:
+    """Return closes of some 3 dollars in whole cents, which often lie on their mean exactly."""
+    random = np.random.default_rng(seed)
+    cents = np.rint(300 * np.exp(np.cumsum(random.normal(0, 0.01, bars))))
+    return [int(each) for each in cents]
+
+
+def exact_sides(cents: Sequence[int]) -> list[int]:
+    """Return on which side of their mean closes lie, in whole numbers."""
+    sums = [sum(cents[bar - 19 : bar + 1]) for bar in range(19, len(cents))]
+    return [0] * 19 + [int(np.sign(20 * cents[bar] - sums[bar - 19])) for bar in range(19, len(cents))]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3, 4, 7])
+def test_closes_cross_their_mean_as_in_whole_numbers(seed: int) -> None:
+    cents = in_cents(seed)
+    sides = exact_sides(cents)
+    found = signals(market(np.array(cents) / 100), RunConfig(rsi_buy_max=100.0, rsi_sell_min=100.0))
+    up = [bar for bar in range(20, len(sides)) if sides[bar] > 0 >= sides[bar - 1]]
+    down = [bar for bar in range(20, len(sides)) if sides[bar] < 0 <= sides[bar - 1]]
+    assert 0 in sides[20:]
+    assert np.flatnonzero(found.enter).tolist() == up
+    assert np.flatnonzero(found.leave).tolist() == down
+
+
+@pytest.mark.parametrize("unit", [0.01, 0.1, 1 / 3, 1.0, 7.0, 1e9])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_unit_of_the_prices_decides_no_signal(seed: int, unit: float) -> None:
+    cents = np.array(in_cents(seed), float)
+    found, expected = (
+        signals(market(closes), RunConfig(rsi_buy_max=50.0)) for closes in (cents * unit, cents)
+    )
+    assert np.array_equal(found.enter, expected.enter)
+    assert np.array_equal(found.leave, expected.leave)
+
+
+def test_a_fraction_of_a_cent_above_the_mean_is_above_it() -> None:
+    closes = [10.0] * 99 + [10.0 + 1e-6]
+    assert np.flatnonzero(signals(market(closes), RunConfig(rsi_buy_max=100.0)).leave).tolist() == [99]
+
+
+@pytest.mark.parametrize("order", ["forward", "backward", "sorted"])
+@pytest.mark.parametrize("seed", [0, 4, 7])
+def test_the_order_of_summation_decides_no_cross(
+    seed: int, order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = market(np.array(in_cents(seed)) / 100)
+    expected = signals(prices, CONFIG)
+
+    def summed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+        neighbours = np.lib.stride_tricks.sliding_window_view(values, window)
+        arranged = {"forward": neighbours, "backward": neighbours[:, ::-1], "sorted": np.sort(neighbours, 1)}
+        sums = np.cumsum(arranged[order], axis=1)[:, -1]
+        return np.concatenate([np.full(window - 1, np.nan), sums])
+
+    monkeypatch.setattr(strategy, "rolling_sum", summed)
+    found = signals(prices, CONFIG)
+    assert np.array_equal(found.enter, expected.enter)
+    assert np.array_equal(found.leave, expected.leave)
+
+
+@pytest.mark.parametrize("unit", [0.01, 0.1, 1 / 3, 1.0])
+def test_an_rsi_on_its_limit_is_not_above_it(unit: float) -> None:
+    # Rises of 18 and falls of 12 up to the first RSI, which so is 60.
+    changes = [0, 3, -1, -2, 5, -3, 2, 1, -4, 3, 1, -2, 0, 3, 0, *[0] * 100]
+    closes = (300.0 + np.cumsum(changes)) * unit
+    assert rsi(closes)[14] == pytest.approx(60.0, abs=1e-9)
+    assert not signals(market(closes), RunConfig(rsi_sell_min=60.0)).leave[14]
 
 
 @pytest.mark.parametrize("bad", BAD_PRICES)

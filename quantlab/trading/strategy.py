@@ -12,6 +12,7 @@ import numpy as np
 
 from quantlab.errors import DataError, QuantlabError, StrategyError
 from quantlab.trading.indicators import rolling_sum, rsi
+from quantlab.trading.rounding import ROUNDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,8 @@ STRATEGY_NAME = "rsi_ma_cross_v2"
 MIN_BARS = 100
 MEAN_WINDOW = 20
 RSI_WINDOW = 14
+RSI_ROUNDING = 1e-9
+"""Points of the RSI that rounding may make: prices' last digits, magnified where their changes are small."""
 
 CROSS_UP = "cross_up"
 CROSS_DOWN = "cross_down"
@@ -148,14 +151,24 @@ def _led_in(values: NDArray[Any], bars: int) -> NDArray[Any]:
 
 
 def _crosses(close: NDArray[np.float64], config: RunConfig) -> Signals:
-    """Compare closes with their mean as sums, in which a flat market lies on its mean exactly."""
-    sums = rolling_sum(close, MEAN_WINDOW)
-    distance = np.subtract(close * MEAN_WINDOW, sums, out=sums)
-    above, below = distance > 0, distance < 0
+    """Compare closes with their mean as sums, and the RSI with its limits.
+
+    What lies on the mean or on a limit but for rounding lies on it: the unit of the prices decides nothing.
+    """
+    above, below = _sides(close)
     strength = rsi(close, RSI_WINDOW)
-    return _reasoned(
-        _begins(above), strength < config.rsi_buy_max, _begins(below), strength > config.rsi_sell_min
-    )
+    weak = strength < config.rsi_buy_max - RSI_ROUNDING
+    strong = strength > config.rsi_sell_min + RSI_ROUNDING
+    return _reasoned(_begins(above), weak, _begins(below), strong)
+
+
+def _sides(close: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell where a close is above its mean, and where below it, by more than rounding; sums spare the division."""
+    sums = rolling_sum(close, MEAN_WINDOW)
+    total = close * (MEAN_WINDOW * (1.0 - ROUNDING))
+    above = total > sums
+    np.multiply(close, MEAN_WINDOW * (1.0 + ROUNDING), out=total)
+    return above, total < sums
 
 
 def _begins(side: NDArray[np.bool_]) -> NDArray[np.bool_]:
