@@ -27,6 +27,7 @@ from quantlab.trading.metrics import (
 from quantlab.trading.simulation import simulate
 
 if TYPE_CHECKING:
+    from quantlab.trading.market import Prices
     from quantlab.trading.results import Figures
 
 NAN = float("nan")
@@ -117,6 +118,48 @@ def test_equal_returns_have_no_sharpe_ratio() -> None:
     later = replace(simulation, equity=simulation.equity[2:])
     config = msgspec.structs.replace(FREE, initial_cash=float(simulation.equity[1]))
     assert figures(later, market(prices.close[2:]), config).sharpe_simple is None
+
+
+def rounded_market() -> Prices:
+    """Return a market that is bought and sold at prices whose exchanges lose a last digit, and never falls between."""
+    return market([14 - bar * 0.1 for bar in range(40)] + [10.5] * 20 + [11.55] * 40)
+
+
+def test_without_costs_rounding_is_no_fall() -> None:
+    prices = rounded_market()
+    simulation = simulate(prices, FREE, given_signals([45, 47, 49, 51], [46, 48, 50, 52]))
+    found = figures(simulation, prices, FREE)
+    assert (simulation.equity < 1000.0).any()
+    assert (found.max_drawdown, found.calmar, found.sortino) == (0.0, None, None)
+    assert drawdowns(simulation.equity, 1000.0) == ()
+
+
+def test_without_costs_rounding_is_no_return() -> None:
+    prices = rounded_market()
+    found = figures(simulate(prices, FREE, given_signals([45, 47], [46, 48])), prices, FREE)
+    assert (found.total_return, found.cagr, found.volatility, found.sharpe_simple) == (0.0, 0.0, 0.0, None)
+
+
+def test_without_costs_rounding_is_neither_a_win_nor_a_loss() -> None:
+    prices = market([0.3, 0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2, 0.1 + 0.2])
+    simulation = simulate(prices, FREE, given_signals([0, 2, 4], [1, 3]))
+    found = figures(simulation, prices, FREE)
+    prices_paid = [fill.price for fill in simulation.fills]
+    assert prices_paid == [0.3, 0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2]
+    assert (found.win_rate, found.profit_factor, found.realised_profit) == (0.0, None, 0.0)
+
+
+def test_without_costs_rounding_is_no_profit_of_an_open_position() -> None:
+    prices = market([0.1 + 0.2, 0.1 + 0.2, 0.3])
+    assert figures(simulate(prices, FREE, given_signals([0])), prices, FREE).unrealised_profit == 0.0
+
+
+@pytest.mark.parametrize("fall", [1e-9, 1e-11])
+def test_a_fall_beyond_rounding_is_a_fall(fall: float) -> None:
+    equity = np.array([100.0, 100.0 * (1 - fall), 100.0])
+    assert max_drawdown(equity, 100.0) == pytest.approx(-fall, rel=1e-3)
+    assert len(drawdowns(equity, 100.0)) == 1
+    assert sortino(bar_returns(equity, 100.0), 365.0) is not None
 
 
 def test_growth_beyond_all_floats_is_undefined() -> None:

@@ -231,6 +231,11 @@ def test_a_figure_that_an_older_program_did_not_tell_is_no_difference() -> None:
     assert not _agree(1.5, 1.5, None)
 
 
+def test_what_rounding_left_of_nothing_is_no_difference_from_nothing() -> None:
+    assert _agree(-1.1e-16, -1.1e-16, 0.0)
+    assert not _agree(-1e-9, -1e-9, 0.0)
+
+
 def test_a_failed_session_has_nothing_to_prove(tmp_path: Path) -> None:
     assert said(tmp_path, "--paper", "--prices", "nowhere.csv").code == 3
     done = said(tmp_path, "--paper-sessions-prove", str(session_of(tmp_path)))

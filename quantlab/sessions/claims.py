@@ -14,6 +14,7 @@ from quantlab.exports import artifacts, tables
 from quantlab.exports.names import EQUITY, METADATA, METADATA_COPY, METRICS, REPORT, TRADES
 from quantlab.sessions.folders import look
 from quantlab.trading import metrics
+from quantlab.trading.rounding import ROUNDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +46,10 @@ _FIGURES_IN = (
     (REPORT, ("results", 0)),
 )
 _ROUNDING = 1e-9
-"""What numpy of another version or processor may make of the same equity; nobody's edit is measured by it."""
+"""What numpy of another version or processor may make of the same equity; nobody's edit is measured by it.
+
+Earlier versions told what rounding left of nothing, such as a maximum drawdown of -1e-16, where it is 0 today.
+"""
 
 
 def first_false_claim(row: Row, recorded: Sequence[Recorded], folder: Path, result: Outcome) -> str | None:
@@ -82,7 +86,9 @@ def _agree(shown: Any, told: Any, again: Any) -> bool:
     if shown == again or shown != told:
         return bool(shown == again)
     return told is None or (
-        isinstance(told, float) and again is not None and math.isclose(told, again, rel_tol=_ROUNDING)
+        isinstance(told, float)
+        and again is not None
+        and math.isclose(told, again, rel_tol=_ROUNDING, abs_tol=ROUNDING)
     )
 
 

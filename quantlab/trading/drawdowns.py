@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantlab.trading.results import Drawdown
+from quantlab.trading.rounding import change
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,15 +21,13 @@ WORST = 5
 
 
 def underwater(equity: Floats, initial_cash: float) -> Floats:
-    """Return the drawdown of every bar, shape (n,), as a fraction of the highest equity so far."""
-    peaks = np.maximum(np.maximum.accumulate(equity), initial_cash)
-    depths: Floats = equity / peaks - 1.0
-    return depths
+    """Return the drawdown of every bar, shape (n,), as a fraction of the highest equity so far; rounding is none."""
+    return change(equity, np.maximum(np.maximum.accumulate(equity), initial_cash))
 
 
 def max_drawdown(equity: Floats, initial_cash: float) -> float:
     """Return the deepest drawdown, a fraction from -1 to 0."""
-    return float(min(underwater(equity, initial_cash).min(), 0.0))
+    return float(underwater(equity, initial_cash).min())
 
 
 def drawdowns(equity: Floats, initial_cash: float, worst: int = WORST) -> tuple[Drawdown, ...]:

@@ -2,7 +2,8 @@
 
 Notation: V_0 is the initial cash and V_t the equity at the close of bar t = 1 ... n; r_t = V_t / V_(t-1) - 1
 the return of bar t; m the periods a year, as the data's calendar says; mean and std are over the n returns,
-std with n - 1 in its denominator. What is undefined is None.
+std with n - 1 in its denominator. What is undefined is None. Numbers that rounding alone parts are equal (`rounding`):
+a bar's return, a fall or a profit as small as that is exactly 0.
 
 Sources: W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21 (1994); F. A. Sortino and
 L. N. Price, "Performance Measurement in a Downside Risk Framework", Journal of Investing 3 (1994); T. W.
@@ -20,6 +21,7 @@ from quantlab.trading.drawdowns import drawdowns, max_drawdown
 from quantlab.trading.periods import periods_per_year, span_days
 from quantlab.trading.results import Figures
 from quantlab.trading.round_trips import cash_in, open_entry, round_trips
+from quantlab.trading.rounding import ROUNDING, change, difference
 from quantlab.trading.strategy import all_usable, usable
 
 if TYPE_CHECKING:
@@ -46,8 +48,6 @@ __all__ = [
 
 SUMMARY = ("total_return", "sharpe_simple", "max_drawdown", "trades", "win_rate")
 _OF_TRADES = ("profit_factor", "expectancy_net", "avg_holding_days", "exposure")
-_ROUNDING = 1e-15
-"""A standard deviation below this, relative to 1 + r, is rounding of r and no variation."""
 
 
 def figures(
@@ -76,8 +76,8 @@ def figures(
     return Figures(
         initial_cash=initial,
         final_equity=final,
-        total_return=final / initial - 1.0,
-        buy_and_hold_return=float(held[-1]) / initial - 1.0 if usable(prices.open).any() else None,
+        total_return=change(final, initial),
+        buy_and_hold_return=change(float(held[-1]), initial) if usable(prices.open).any() else None,
         cagr=growth,
         volatility=volatility(returns, year),
         sharpe_simple=sharpe_simple(returns, year),
@@ -94,7 +94,7 @@ def figures(
         avg_holding_days=avg_holding_days(closed, prices),
         avg_holding_bars=_mean([trip.bars_held for trip in closed]),
         realised_profit=math.fsum(trip.profit for trip in closed),
-        unrealised_profit=0.0 if entry is None else final - cash_in(entry),
+        unrealised_profit=0.0 if entry is None else difference(final, cash_in(entry)),
         fees_paid=math.fsum(fill.fee for fill in simulation.fills),
         slippage_paid=math.fsum(slippage_cash(fill) for fill in simulation.fills),
         open_position=entry is not None,
@@ -106,9 +106,7 @@ def figures(
 
 def bar_returns(equity: Floats, initial_cash: float) -> Floats:
     """Return r_t = V_t / V_(t-1) - 1, shape (n,); the first is against the initial cash."""
-    before = np.concatenate([[initial_cash], equity[:-1]])
-    returns: Floats = equity / before - 1.0
-    return returns
+    return change(equity, np.concatenate([[initial_cash], equity[:-1]]))
 
 
 def buy_and_hold(prices: Prices, initial_cash: float) -> Floats:
@@ -132,6 +130,8 @@ def buy_and_hold(prices: Prices, initial_cash: float) -> Floats:
 
 def cagr(initial: float, final: float, bars: int, periods_a_year: float) -> float | None:
     """Return the compound annual growth rate, (V_n / V_0)^(m / n) - 1; None where that overflows."""
+    if change(final, initial) == 0.0:
+        return 0.0
     try:
         return float((final / initial) ** (periods_a_year / bars) - 1.0)
     except OverflowError:
@@ -139,16 +139,19 @@ def cagr(initial: float, final: float, bars: int, periods_a_year: float) -> floa
 
 
 def volatility(returns: Floats, periods_a_year: float) -> float | None:
-    """Return the annualised volatility, std(r) x sqrt(m); None for fewer than two bars."""
+    """Return the annualised volatility, std(r) x sqrt(m), 0 for equal returns; None for fewer than two bars."""
     if len(returns) < 2:  # noqa: PLR2004 - n - 1 in the denominator
         return None
+    low, high = float(returns.min()), float(returns.max())
+    if high - low <= ROUNDING * (1.0 + max(-low, high)) < math.inf:
+        return 0.0
     return float(np.std(returns, ddof=1)) * math.sqrt(periods_a_year)
 
 
 def sharpe_simple(returns: Floats, periods_a_year: float) -> float | None:
     """Return Sharpe's ratio at a riskless rate of 0, mean(r) / std(r) x sqrt(m); None if it never varies."""
     spread = volatility(returns, 1.0)
-    if spread is None or spread <= _ROUNDING * (1.0 + float(np.max(np.abs(returns)))):
+    if spread is None or spread == 0.0:
         return None
     return float(np.mean(returns)) / spread * math.sqrt(periods_a_year)
 

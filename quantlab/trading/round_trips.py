@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantlab.trading.results import RoundTrip
+from quantlab.trading.rounding import difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ def cash_in(entry: Fill) -> float:
 
 def _round_trip(entry: Fill, exit_: Fill) -> RoundTrip:
     paid = cash_in(entry)
-    profit = exit_.quantity * exit_.price - exit_.fee - paid
+    profit = difference(exit_.quantity * exit_.price - exit_.fee, paid)
     return RoundTrip(
         entry=entry,
         exit=exit_,

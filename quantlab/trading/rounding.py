@@ -6,5 +6,38 @@ much depends on the unit of the prices and on the order of the operations. A dif
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 ROUNDING = 1e-12
 """Fraction of two numbers by which rounding alone may part them: some thousand units in a float's last place."""
+
+Number = TypeVar("Number", float, "NDArray[np.float64]")
+
+
+def change(now: Number, before: Number) -> Number:
+    """Return now / before - 1, exactly 0 where rounding alone parts the two.
+
+    Args:
+        now: One number, or one a bar, shape (n,).
+        before: Likewise, never 0.
+    """
+    fraction = now / before - 1.0
+    if isinstance(fraction, float):
+        return 0.0 if abs(fraction) <= ROUNDING else fraction
+    fraction[np.abs(fraction) <= ROUNDING] = 0.0
+    return fraction
+
+
+def difference(now: float, before: float) -> float:
+    """Return now - before, exactly 0 where rounding alone parts the two.
+
+    Args:
+        now: An amount.
+        before: Another, never 0.
+    """
+    return 0.0 if change(now, before) == 0.0 else now - before
