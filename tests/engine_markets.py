@@ -100,7 +100,7 @@ def assert_identical(first: Simulation, second: Simulation) -> None:
 
 configs = st.builds(
     RunConfig,
-    fee=st.sampled_from([0.0, 0.001, 0.002, 0.1]),
+    fee=st.sampled_from([0.0, 0.001, 0.002, 0.1, 0.7]),
     slippage_bps=st.sampled_from([0.0, 8.0, 500.0]),
     slippage_mode=st.sampled_from(["fixed", "atr"]),
     k_atr=st.sampled_from([0.0, 0.05, 0.2, 10.0]),

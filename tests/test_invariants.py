@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from engine_markets import Case
 
-    from quantlab.trading.results import Fill
+    from quantlab.trading.results import Fill, Simulation
 
 many = settings(max_examples=300, deadline=None)
 some = settings(max_examples=150, deadline=None)
@@ -112,8 +112,8 @@ def test_a_higher_fee_never_raises_equity(case: Case, more: float) -> None:
     prices, config, strategy = case
     dearer = simulate(prices, msgspec.structs.replace(config, fee=config.fee + more), strategy)
     cheaper = simulate(prices, config, strategy)
-    assert _bars(dearer.fills) == _bars(cheaper.fills)
-    assert np.all(dearer.equity <= cheaper.equity * (1 + 1e-12))
+    shared = _bars_of_the_same_trades(dearer, cheaper, config)
+    assert np.all(dearer.equity[:shared] <= cheaper.equity[:shared] * (1 + 1e-12))
 
 
 @given(cases(), st.sampled_from([0.01, 1.0, 400.0]))
@@ -124,8 +124,27 @@ def test_more_slippage_never_raises_equity(case: Case, more: float) -> None:
         config, slippage_bps=config.slippage_bps + more, k_atr=config.k_atr + more
     )
     dearer, cheaper = simulate(prices, wider, strategy), simulate(prices, config, strategy)
-    assert _bars(dearer.fills) == _bars(cheaper.fills)
-    assert np.all(dearer.equity <= cheaper.equity * (1 + 1e-12))
+    shared = _bars_of_the_same_trades(dearer, cheaper, config)
+    assert np.all(dearer.equity[:shared] <= cheaper.equity[:shared] * (1 + 1e-12))
+
+
+@given(cases())
+@many
+def test_nothing_is_bought_with_less_than_a_billionth_of_the_initial_cash(case: Case) -> None:
+    simulation = simulate(*case)
+    least = case[1].initial_cash * 1e-9
+    cash = [case[1].initial_cash, *(fill.cash_after for fill in simulation.fills)]
+    bought = [before for before, fill in zip(cash, simulation.fills, strict=False) if fill.side == "buy"]
+    assert all(before >= least for before in bought)
+    assert simulation.pending is None or simulation.pending.side == "sell" or simulation.cash[-1] >= least
+
+
+@given(cases())
+@many
+def test_every_figure_is_a_finite_number_or_none(case: Case) -> None:
+    prices, config, strategy = case
+    found = figures(simulate(prices, config, strategy), prices, config)
+    assert [name for name, value in vars(found).items() if value is not None and not np.isfinite(value)] == []
 
 
 @given(cases(), st.sampled_from([2.0**-20, 0.5, 1024.0]))
@@ -193,6 +212,16 @@ def test_bar_by_bar_is_all_at_once_for_the_strategy_of_sessions() -> None:
     fills = [fill for bar in range(len(prices)) for fill in replay.advance(bar + 1)]
     assert len(fills) > 100
     assert_identical(replay.result(), simulate(prices, config))
+
+
+def _bars_of_the_same_trades(dearer: Simulation, cheaper: Simulation, config: RunConfig) -> int:
+    """Return how many bars share their trades: all, unless the dearer costs ruin, after which nothing is bought."""
+    ruinous, others = _bars(dearer.fills), _bars(cheaper.fills)
+    assert ruinous == others[: len(ruinous)]
+    if len(ruinous) == len(others):
+        return len(dearer.equity)
+    assert dearer.cash[-1] < config.initial_cash * 1e-9
+    return others[len(ruinous)]
 
 
 def _bars(fills: Sequence[Fill]) -> list[int]:

@@ -8,6 +8,8 @@ import pytest
 from engine_markets import FREE, given_signals, market
 from msgspec.structs import replace
 
+from quantlab.config import RunConfig
+from quantlab.errors import DataError
 from quantlab.trading.digest import result_digest
 from quantlab.trading.metrics import figures
 from quantlab.trading.outcome import evaluate
@@ -72,6 +74,21 @@ def test_an_open_position_is_told() -> None:
 def test_a_pending_order_is_told() -> None:
     (warning,) = outcome_of(given_signals([7])).warnings[1:]
     assert warning.startswith("A buy order decided on 2023-01-09 still waits")
+
+
+def test_ruin_is_told() -> None:
+    config = RunConfig(fee=0.999)
+    simulation = simulate(PRICES, config, given_signals([0, 2, 4], [1, 3, 5]))
+    outcome = evaluate(config, PRICES, QUALITY, simulation, "ab" * 32)
+    (warning,) = outcome.warnings[1:]
+    assert warning == (
+        "The sale on 2023-01-08 left less than a billionth of the initial cash: nothing was bought any more."
+    )
+
+
+def test_buying_and_holding_beyond_all_reason_is_refused() -> None:
+    with pytest.raises(DataError, match="small to compute with"):
+        outcome_of(given_signals(), market([1e-200] * 4 + [1e90] * 4))
 
 
 def test_waits_are_told() -> None:

@@ -172,8 +172,14 @@ def test_a_market_without_a_usable_close_has_the_most_slippage() -> None:
 
 def test_equity_beyond_all_floats_is_a_data_error() -> None:
     prices = market([1e-300, 1e-300, 1e300, 1e300])
-    with pytest.raises(DataError, match="finite"), np.errstate(over="ignore"):
+    with pytest.raises(DataError, match="leaves the range from 1e-250 to 1e"):
         simulate(prices, config_of(initial_cash=1e9), given_signals([0]))
+
+
+def test_equity_too_small_to_compute_with_is_refused() -> None:
+    prices = market([1e200, 1e200, 1e-200, 1e-200])
+    with pytest.raises(DataError, match="leaves the range from 1e-250 to 1e"):
+        simulate(prices, FREE, given_signals([0]))
 
 
 def test_advancing_gives_the_fills_of_those_bars() -> None:
@@ -188,6 +194,54 @@ def test_going_backwards_does_nothing() -> None:
     replay.advance(20)
     assert replay.advance(5) == ()
     assert replay.bars_done == 20
+
+
+RUINOUS = config_of(fee=0.999)
+OFTEN = given_signals(range(0, 200, 4), range(2, 200, 4))
+
+
+def test_after_ruin_nothing_is_bought() -> None:
+    simulation = simulate(market([10.0] * 200), RUINOUS, OFTEN)
+    assert [fill.bar for fill in simulation.fills] == [1, 3, 5, 7, 9, 11]
+    assert 0 < simulation.cash[-1] < 1e-9 * RUINOUS.initial_cash
+    assert (simulation.quantity[-1], simulation.pending) == (0.0, None)
+
+
+def test_nobody_is_ruined_by_a_fall_while_holding() -> None:
+    prices = market([10.0, 10.0, 1e-12, 10.0, 10.0, 10.0])
+    assert len(simulate(prices, FREE, given_signals([0, 4], [3])).fills) == 3
+
+
+def test_an_order_after_ruin_is_not_left_waiting() -> None:
+    prices = market([10.0] * 200)
+    replay = Replay(prices, RUINOUS, strategy=OFTEN)
+    replay.advance(197)
+    assert replay.state.order is None
+    assert simulate(prices, RUINOUS, given_signals([0, 4, 8, 199], [2, 6, 10])).pending is None
+
+
+def test_ruin_holds_in_later_pieces() -> None:
+    replay = Replay(market([10.0] * 200), RUINOUS, strategy=OFTEN)
+    replay.advance(100)
+    assert replay.advance(200) == ()
+    assert len(replay.result().fills) == 6
+
+
+def test_waits_after_ruin_are_not_counted() -> None:
+    opens = np.full(200, 10.0)
+    opens[101] = NAN
+    simulation = simulate(
+        market([10.0] * 200, opens=opens), RUINOUS, given_signals([0, 4, 8, 100], [2, 6, 10])
+    )
+    assert simulation.skipped_fills == 0
+
+
+def test_the_least_cash_is_a_billionth_of_the_initial_cash() -> None:
+    prices = market([1.0, 1.0, 2e-9, 2e-9, 1.0, 1.0, 0.4, 0.4, 0.4, 0.4])
+    fills = simulate(prices, FREE, given_signals([0, 3, 7], [2, 5])).fills
+    assert [fill.side for fill in fills] == ["buy", "sell", "buy", "sell", "buy"]
+    lower = market([1.0, 1.0, 9e-10, 9e-10, 1.0, 1.0])
+    assert len(simulate(lower, FREE, given_signals([0, 3], [2])).fills) == 2
 
 
 def test_state_survives_json_to_the_last_bit() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantlab.trading import execution
-from quantlab.trading.engine import rest_after
+from quantlab.trading.engine import is_ruined, rest_after
 from quantlab.trading.fills import Fills
 from quantlab.trading.results import Order
 
@@ -32,6 +32,9 @@ def steps(tape: Tape, state: EngineState, until: int) -> tuple[EngineState, Fill
     decided, filled = _schedule(tape, state, until)
     done = int(np.searchsorted(filled, until))
     fills = _settled(tape, state, decided[:done], filled[:done])
+    ruin = _ruin(tape, fills)
+    if ruin is not None:
+        done, fills, decided, filled = ruin + 1, fills[: ruin + 1], decided[: ruin + 1], filled[: ruin + 1]
     state = replace(
         state,
         bars_done=until,
@@ -53,6 +56,8 @@ def steps(tape: Tape, state: EngineState, until: int) -> tuple[EngineState, Fill
 
 def _schedule(tape: Tape, state: EngineState, until: int) -> tuple[Bars, Bars]:
     """Return the bars of the decisions taken, and those of their fills (of which the last may lie beyond)."""
+    if is_ruined(state, tape.config):
+        return np.array([], np.intp), np.array([], np.intp)
     bars, enter, leave = tape.wanted(max(state.bars_done, state.rest_until), until)
     if tape.config.cooldown_days == 0 and not tape.waits:
         decided = bars[_changes(enter, leave, holding=state.holding)]
@@ -92,6 +97,14 @@ def _visited(
             holding = not holding
             free = rest_after(fill_bar, tape.config)
     return np.array(decided, np.intp), np.array(filled, np.intp)
+
+
+def _ruin(tape: Tape, fills: Fills) -> int | None:
+    """Return which fill leaves too little cash to buy with, if any: what was scheduled after it never happens."""
+    ruined = (fills.column("position_after") == 0.0) & (
+        fills.column("cash_after") < execution.least_cash(tape.config)
+    )
+    return int(np.argmax(ruined)) if ruined.any() else None
 
 
 def _delay(tape: Tape) -> int:

@@ -12,6 +12,8 @@ On each bar, in this order:
 Rest: after every fill, buy or sell, at least `cooldown_days` whole bars pass before the next fill. Signals
 whose fill would come earlier are not taken and not remembered: a position whose exit signal comes then is
 held until the next exit signal.
+
+Ruin: whoever has less cash than `execution.least_cash` buys nothing any more.
 """
 
 from __future__ import annotations
@@ -121,7 +123,7 @@ def step(state: EngineState, bar: Bar, config: RunConfig) -> tuple[EngineState, 
             state, fill = _filled(state, state.order, bar.open, config)
         else:
             state = replace(state, skipped_fills=state.skipped_fills + 1)
-    order = _decision(state, bar) if close_usable else None
+    order = _decision(state, bar, config) if close_usable else None
     if order is not None and config.fill == "close":
         state, fill = _filled(state, order, bar.close, config)
     elif order is not None:
@@ -134,13 +136,20 @@ def rest_after(fill_bar: int, config: RunConfig) -> int:
     return fill_bar + config.cooldown_days + (config.fill == "close")
 
 
+def is_ruined(state: EngineState, config: RunConfig) -> bool:
+    """Tell whether nothing is held and too little cash is left to buy with."""
+    return not state.holding and state.cash < execution.least_cash(config)
+
+
 def _is_usable(price: float) -> bool:
     return 0.0 < price < math.inf
 
 
-def _decision(state: EngineState, bar: Bar) -> Order | None:
+def _decision(state: EngineState, bar: Bar, config: RunConfig) -> Order | None:
     reason = bar.leave if state.holding else bar.enter
     if reason is None or state.order is not None or state.bars_done < state.rest_until:
+        return None
+    if is_ruined(state, config):
         return None
     side: Side = "sell" if state.holding else "buy"
     return Order(side=side, signal_bar=state.bars_done, reason=reason, slippage=bar.slippage)

@@ -24,6 +24,10 @@ ATR_WINDOW = 14
 ATR_SLIPPAGE = (2 * BPS, 30 * BPS)
 """Least and most slippage of the atr mode, as fractions of the price."""
 
+RUIN = 1e-9
+"""Fraction of the initial cash below which nothing is bought any more: of the usual 1,000 the 1e-6 that a session may
+begin with at least."""
+
 Number = TypeVar("Number", float, "NDArray[np.float64]")
 
 
@@ -50,6 +54,11 @@ def cash_per_unit(price: Number, fee: float) -> Number:
 def fee_paid(price: Number, quantity: Number, fee: float) -> Number:
     """Return the fee in cash: a fraction of the notional, on both sides."""
     return price * quantity * fee
+
+
+def least_cash(config: RunConfig) -> float:
+    """Return the least cash that still buys: a billionth of the initial cash."""
+    return RUIN * config.initial_cash
 
 
 def slippage_fractions(prices: Prices, config: RunConfig) -> NDArray[np.float64]:

@@ -8,10 +8,12 @@ import numpy as np
 
 from quantlab.trading.digest import result_digest
 from quantlab.trading.drawdowns import drawdowns
+from quantlab.trading.execution import least_cash
 from quantlab.trading.metrics import buy_and_hold, figures
 from quantlab.trading.periods import periods_as_first_released
 from quantlab.trading.results import Outcome
 from quantlab.trading.round_trips import open_entry, round_trips
+from quantlab.trading.simulation import require_computable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +34,12 @@ def evaluate(
         quality: What is known of these bars.
         simulation: What the engine left.
         data_hash: SHA-256, in hex, of the prices as they are kept.
+
+    Raises:
+        DataError: buying and holding can't be computed with, because prices are beyond all reason.
     """
+    held = buy_and_hold(prices, config.initial_cash)
+    require_computable(held)
     trips = round_trips(simulation.fills)
     year = quality.periods_per_year or periods_as_first_released(prices, config.interval)
     return Outcome(
@@ -43,15 +50,20 @@ def evaluate(
         round_trips=trips,
         drawdowns=drawdowns(simulation.equity, config.initial_cash),
         figures=figures(simulation, prices, config, trips, year),
-        buy_and_hold=buy_and_hold(prices, config.initial_cash),
+        buy_and_hold=held,
         data_hash=data_hash,
         result_digest=result_digest(simulation),
-        warnings=(*quality.warnings, *_warnings(simulation, prices)),
+        warnings=(*quality.warnings, *_warnings(simulation, prices, config)),
     )
 
 
-def _warnings(simulation: Simulation, prices: Prices) -> Iterator[str]:
+def _warnings(simulation: Simulation, prices: Prices, config: RunConfig) -> Iterator[str]:
     entry, pending = open_entry(simulation.fills), simulation.pending
+    if entry is None and simulation.cash[-1] < least_cash(config):
+        yield (
+            f"The sale on {_day(prices, simulation.fills[-1].bar)} left less than a billionth of the initial cash: "
+            "nothing was bought any more."
+        )
     if entry is not None:
         yield (
             f"A position of {entry.quantity:.8g} units, bought on {_day(prices, entry.bar)}, is still open: "

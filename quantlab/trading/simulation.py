@@ -1,7 +1,7 @@
 """A whole history through the engine, in as many advances as the caller likes.
 
 Bar by bar, in any pieces, resumed from a stored state or all at once: the results are the same to the last
-bit.
+bit. Numbers that leave the range of floats are a `DataError` of the result, not numpy's warning on the way.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from quantlab.trading.market import Prices
     from quantlab.trading.results import Fill
 
-__all__ = ["Bar", "EngineState", "Replay", "simulate", "step"]
+__all__ = ["Bar", "EngineState", "Replay", "require_computable", "simulate", "step"]
 
+COMPUTABLE = (1e-250, 1e250)
+"""Beyond these, products and the margins of a chart leave the range of floats."""
 _FEW_BARS = 16
 """Up to here single steps are faster than the batch's fixed cost."""
 
@@ -37,10 +39,24 @@ def simulate(prices: Prices, config: RunConfig, strategy: Strategy = STRATEGIES[
     """Return the simulation of the whole history.
 
     Raises:
-        DataError: there are too few bars, or equity leaves the range of floats.
+        DataError: there are too few bars, or equity can't be computed with.
         StrategyError: the strategy failed.
     """
     return Replay(prices, config, strategy=strategy).result()
+
+
+def require_computable(equity: NDArray[np.float64]) -> None:
+    """Refuse equity beyond `COMPUTABLE`; ruin never leaves it, prices beyond all reason do.
+
+    Raises:
+        DataError: it is no finite number, or lies so far out that no axis holds it.
+    """
+    least, most = COMPUTABLE
+    if len(equity) and not (equity.min() >= least and equity.max() <= most):
+        raise DataError(
+            f"Equity leaves the range from {least:g} to {most:g}: the prices, or initial_cash, are too large or too "
+            "small to compute with. Expected prices and cash between 1e-100 and 1e100; check the source."
+        )
 
 
 class Replay:
@@ -58,6 +74,7 @@ class Replay:
         StrategyError: the strategy failed.
     """
 
+    @np.errstate(all="ignore")
     def __init__(
         self,
         prices: Prices,
@@ -89,21 +106,19 @@ class Replay:
         """
         return tuple(self._advance(until))
 
+    @np.errstate(all="ignore")
     def result(self) -> Simulation:
         """Return the whole history, letting the bars that are left go by.
 
         Raises:
-            DataError: equity leaves the range of floats, because prices are beyond all reason.
+            DataError: equity can't be computed with, because prices are beyond all reason.
         """
         self._advance(len(self._tape.prices))
         simulation = self._history(Fills.joined([part for part in self._parts if len(part)]))
-        if not _finite(simulation.equity):
-            raise DataError(
-                "Equity is no finite number any more: the prices, or initial_cash, are too large or too "
-                "small to compute with. Expected prices and cash between 1e-100 and 1e100; check the source."
-            )
+        require_computable(simulation.equity)
         return simulation
 
+    @np.errstate(all="ignore")
     def _advance(self, until: int) -> Fills:
         until = min(until, len(self._tape.prices))
         stepped: list[Fill] = []
@@ -149,7 +164,3 @@ class Replay:
                 f"does not belong to these {bars} bars and {len(earlier)} earlier fills. Expected both from "
                 "one replay of these bars; start the session again."
             )
-
-
-def _finite(values: NDArray[np.float64]) -> bool:
-    return len(values) == 0 or bool(np.isfinite(values.min()) and np.isfinite(values.max()))
