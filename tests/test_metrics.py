@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
@@ -234,6 +233,22 @@ def test_the_best_result_has_no_figures_of_trades_without_trades() -> None:
     assert best["days"] == 5
 
 
-def test_what_is_not_finite_is_told_as_none() -> None:
-    found, _ = figures_of(1)
-    assert best_result(replace(found, sortino=math.inf))["sortino"] is None
+def beyond_floats() -> Figures:
+    """Return the figures of 1,000 that became 1e223 in one bar: squares and powers of that leave all floats."""
+    prices = market([1e-110] * 3 + [1e110] * 3)
+    return figures(simulate(prices, FREE, given_signals([0])), prices, FREE)
+
+
+@pytest.mark.parametrize("name", ["volatility", "sharpe_simple", "cagr"])
+def test_a_figure_beyond_all_floats_is_undefined(name: str) -> None:
+    assert getattr(beyond_floats(), name) is None
+
+
+def test_figures_beside_one_beyond_all_floats_stand() -> None:
+    found = beyond_floats()
+    assert found.total_return == pytest.approx(1e220)
+    assert (found.max_drawdown, found.sortino, found.calmar) == (0.0, None, None)
+
+
+def test_every_figure_of_the_best_result_is_the_figures_own() -> None:
+    assert best_result(beyond_floats())["volatility"] is None

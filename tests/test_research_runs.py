@@ -10,8 +10,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 import flow_program as program
+import numpy as np
 import pytest
-from flow_program import PAPER, SYNTHETIC, document, said
+from flow_program import PAPER, SYNTHETIC, document, said, session_of
 from root_files import as_ordinary_user, unprivileged_root
 from sessions_builder import NOW
 
@@ -23,6 +24,8 @@ from quantlab.research.runs_index import read_runs, refresh
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from flow_program import Said
 
 FILES = ["metadata.json", "config.json", "metrics.json", "report.json", "run_report.md", "trades.csv",
          "artifacts/equity.png", "artifacts/prices.csv", "artifacts/equity.csv"]  # fmt: skip
@@ -86,6 +89,49 @@ def test_a_run_and_a_session_give_the_same_digest(run: Path, tmp_path: Path) -> 
     assert said(tmp_path, *PAPER).code == 0
     session = document(program.session_of(tmp_path) / "metrics.json")
     assert session["result_digest"] == document(run / "metrics.json")["result_digest"]
+
+
+@pytest.fixture(scope="module")
+def beyond_floats(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Said]:
+    """Run and rehearse on prices that rise from 1e-90 to 1e90: squares of such returns leave all floats."""
+    where = tmp_path_factory.mktemp("beyond")
+    closes = (
+        [2e-90 - bar * 1e-92 for bar in range(60)] + [3e-90] * 3 + [1e90] * 20 + [5e89] * 20 + [1e90] * 10
+    )
+    days = np.datetime64("2023-01-01") + np.arange(len(closes))
+    rows = [
+        f"{day},{close!r},{close!r},{close!r},{close!r},1" for day, close in zip(days, closes, strict=True)
+    ]
+    (where / "big.csv").write_text("\n".join(["time,open,high,low,close,volume", *rows]) + "\n")
+    flags = ("--start", "2023-01-01", "--end", "2023-04-24", "--prices", "big.csv")
+    limits = ("--rsi-buy-max", "100", "--rsi-sell-min", "100")
+    return where, said(where, *flags, *limits), said(where, *flags, *limits, "--paper")
+
+
+def test_figures_beyond_all_floats_are_no_failure_and_no_warning(
+    beyond_floats: tuple[Path, Said, Said],
+) -> None:
+    assert [(done.code, done.err) for done in beyond_floats[1:]] == [(0, ""), (0, "")]
+
+
+def test_figures_beyond_all_floats_are_null_in_a_run_as_in_a_session(
+    beyond_floats: tuple[Path, Said, Said],
+) -> None:
+    where = beyond_floats[0]
+    figures = document(program.run_of(where) / "metrics.json")["figures"]
+    assert figures == document(session_of(where) / "metrics.json")["figures"]
+    assert (figures["volatility"], figures["sharpe_simple"], figures["cagr"]) == (None, None, None)
+    assert figures["trades"] == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--paper",)], ids=["run", "session"])
+def test_ruin_by_costs_is_a_result(more: tuple[str, ...], tmp_path: Path) -> None:
+    done = said(tmp_path, *SYNTHETIC, "--fee", "0.999", *more)
+    assert (done.code, done.err) == (0, "")
+    folder = session_of(tmp_path) if more else program.run_of(tmp_path)
+    figures = document(folder / "metrics.json")["figures"]
+    assert (figures["trades"], figures["open_position"]) == (3, False)
+    assert "nothing was bought any more" in (folder / "run_report.md").read_text()
 
 
 def test_a_run_on_the_kept_prices_gives_the_same_digest(run: Path, tmp_path: Path) -> None:

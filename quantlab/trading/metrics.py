@@ -13,6 +13,7 @@ Young, "Calmar Ratio: A Smoother Tool", Futures 20 (1991). Conventions on annual
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,7 @@ SUMMARY = ("total_return", "sharpe_simple", "max_drawdown", "trades", "win_rate"
 _OF_TRADES = ("profit_factor", "expectancy_net", "avg_holding_days", "exposure")
 
 
+@np.errstate(all="ignore")
 def figures(
     simulation: Simulation,
     prices: Prices,
@@ -57,7 +59,7 @@ def figures(
     trips: Sequence[RoundTrip] | None = None,
     year: float | None = None,
 ) -> Figures:
-    """Return every figure of a simulation.
+    """Return every figure of a simulation; one that is beyond all floats is undefined, and no warning.
 
     Args:
         simulation: What the engine left, of at least one bar.
@@ -73,7 +75,7 @@ def figures(
     held = buy_and_hold(prices, initial)
     growth, deepest = cagr(initial, final, len(prices), year), max_drawdown(simulation.equity, initial)
     entry = open_entry(simulation.fills)
-    return Figures(
+    counted = Figures(
         initial_cash=initial,
         final_equity=final,
         total_return=change(final, initial),
@@ -102,6 +104,10 @@ def figures(
         bars=len(prices),
         periods_per_year=year,
     )
+    undefined: dict[str, Any] = {
+        name: None for name, value in vars(counted).items() if not _is_defined(value)
+    }
+    return replace(counted, **undefined)
 
 
 def bar_returns(equity: Floats, initial_cash: float) -> Floats:
@@ -109,6 +115,7 @@ def bar_returns(equity: Floats, initial_cash: float) -> Floats:
     return change(equity, np.concatenate([[initial_cash], equity[:-1]]))
 
 
+@np.errstate(over="ignore")
 def buy_and_hold(prices: Prices, initial_cash: float) -> Floats:
     """Return the equity of holding the bars without costs, shape (n,).
 
@@ -149,9 +156,12 @@ def volatility(returns: Floats, periods_a_year: float) -> float | None:
 
 
 def sharpe_simple(returns: Floats, periods_a_year: float) -> float | None:
-    """Return Sharpe's ratio at a riskless rate of 0, mean(r) / std(r) x sqrt(m); None if it never varies."""
+    """Return Sharpe's ratio at a riskless rate of 0, mean(r) / std(r) x sqrt(m); None if it never varies.
+
+    None, too, where the returns vary beyond all floats: the ratio would come out as 0.
+    """
     spread = volatility(returns, 1.0)
-    if spread is None or spread == 0.0:
+    if spread is None or spread == 0.0 or not math.isfinite(spread):
         return None
     return float(np.mean(returns)) / spread * math.sqrt(periods_a_year)
 
@@ -208,12 +218,12 @@ def slippage_cash(fill: Fill) -> float:
 
 def summary(figures: Figures) -> dict[str, Any]:
     """Return the summary of contract 3: total_return, sharpe_simple, max_drawdown, trades, win_rate."""
-    return {name: _finite(getattr(figures, name)) for name in SUMMARY}
+    return {name: getattr(figures, name) for name in SUMMARY}
 
 
 def best_result(figures: Figures) -> dict[str, Any]:
     """Return the summary, contract 3's further figures of trades, and every other figure by its name."""
-    rest = {name: _finite(value) for name, value in vars(figures).items()}
+    rest = dict(vars(figures))
     traded = {"days": figures.days}
     if figures.trades:
         traded |= {"trade_trades": figures.trades, "win_rate_trades": rest["win_rate"]}
@@ -221,8 +231,8 @@ def best_result(figures: Figures) -> dict[str, Any]:
     return summary(figures) | traded | {name: value for name, value in rest.items() if name not in traded}
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _is_defined(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _mean(values: Sequence[float]) -> float | None:

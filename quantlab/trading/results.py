@@ -123,7 +123,7 @@ class Drawdown:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What a session or run achieved; every formula stands in `metrics`."""
+    """What a session or run achieved; every formula stands in `metrics`. Every number is finite."""
 
     initial_cash: float
     final_equity: float
