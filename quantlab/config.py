@@ -84,7 +84,7 @@ def config_hash(config: RunConfig) -> str:
 
 
 def validated(values: dict[str, Any]) -> RunConfig:
-    """Build a configuration from named values, strictly typed.
+    """Build a configuration from named values, strictly typed; equal numbers become one, so that -0.0 is 0.0.
 
     Raises:
         ConfigError: a field is unknown, of another type or out of range; the message names it.
@@ -95,7 +95,7 @@ def validated(values: dict[str, Any]) -> RunConfig:
         raise ConfigError(f"{field_message(error, values)}.") from error
     _check_market(config)
     _check_numbers(config)
-    return config
+    return _without_negative_zeros(config)
 
 
 def field_message(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
@@ -116,6 +116,14 @@ def field_message(error: msgspec.ValidationError, values: dict[str, Any]) -> str
 
 def _kind(name: re.Match[str]) -> str:
     return KINDS.get(name[1], name[0])
+
+
+def _without_negative_zeros(config: RunConfig) -> RunConfig:
+    # A hash is over text, in which -0.0 and 0.0 are two numbers.
+    zeros = {
+        name: 0.0 for name, value in config.as_dict().items() if isinstance(value, float) and value == 0.0
+    }
+    return msgspec.structs.replace(config, **zeros)
 
 
 def _check_market(config: RunConfig) -> None:

@@ -29,6 +29,12 @@ def test_a_whole_number_is_a_number() -> None:
     assert validated({"fee": 0}).fee == 0.0
 
 
+@pytest.mark.parametrize("name", ["fee", "slippage_bps", "k_atr", "rsi_buy_max", "rsi_sell_min"])
+def test_a_negative_zero_is_zero(name: str) -> None:
+    assert str(validated({name: -0.0}).as_dict()[name]) == "0.0"
+    assert config_hash(validated({name: -0.0})) == config_hash(validated({name: 0}))
+
+
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_every_interval_is_taken(interval: str) -> None:
     assert validated({"interval": interval}).interval == interval
