@@ -11,6 +11,7 @@ import flow_program as program
 import pytest
 from flow_program import PAPER, document, said, session_of
 
+from quantlab.exports import report
 from quantlab.research import rerun
 from quantlab.sessions.claims import _agree
 from quantlab.trading import outcome
@@ -165,6 +166,130 @@ def test_a_table_that_was_edited_makes_it_different(folder: Path, name: str) -> 
     assert (code, f"{name}, line 4: not what the second run gives" in out) == (1, True)
 
 
+def edit(path: Path, *sections: str, **values: Any) -> None:
+    """Write other values into a section of a document."""
+    whole = document(path)
+    section = whole
+    for name in sections:
+        section = section[name]
+    section |= values
+    path.write_text(json.dumps(whole, indent=2) + "\n")
+
+
+@pytest.mark.parametrize("indexed", [False, True], ids=["unseen", "recorded as an amendment"])
+@pytest.mark.parametrize(
+    ("name", "sections", "values", "told"),
+    [
+        ("config.json", (), {"fee": 0.5}, "config.json, fee: it shows 0.5, the second run gives 0.002"),
+        ("report.json", ("data",), {"missing_bars": 7}, "report.json, data.missing_bars: it shows 7, the"),
+        (
+            "report.json",
+            ("config_resolved",),
+            {"fee": 0.5},
+            "report.json, config_resolved.fee: it shows 0.5, the",
+        ),
+        (
+            "report.json",
+            (),
+            {"warnings": ["All is well."]},
+            "report.json, warnings: it shows ['All is well.'], the second run gives []",
+        ),
+        (
+            "report.json",
+            ("header",),
+            {"config_hash": "0"},
+            "report.json, header.config_hash: it shows '0', the",
+        ),
+        (
+            "report.json",
+            ("summary",),
+            {"alpha": 9.5},
+            "summary.alpha: it shows 9.5, the second run gives nothing",
+        ),
+        (
+            "metadata.json",
+            ("data",),
+            {"hash": "0"},
+            "metadata.json, data.hash: it shows '0', the second run gives",
+        ),
+        (
+            "metrics.json",
+            (),
+            {"result_digest": "0"},
+            "metrics.json, result_digest: it shows '0', the second run",
+        ),
+    ],
+)
+def test_what_was_edited_in_a_document_makes_it_different(
+    folder: Path, name: str, sections: tuple[str, ...], values: dict[str, Any], told: str, *, indexed: bool
+) -> None:
+    edit(session_of(folder) / name, *sections, **values)
+    if indexed:
+        assert said(folder, "--paper-sessions-index", str(session_of(folder).parent)).code == 0
+    code, out = proved(folder)
+    assert (code, told in out) == (1, True), out
+
+
+def test_a_figure_that_was_cut_out_makes_it_different(folder: Path) -> None:
+    path = session_of(folder) / "report.json"
+    whole = document(path)
+    del whole["data"]["missing_bars"]
+    path.write_text(json.dumps(whole))
+    code, out = proved(folder)
+    assert (code, "data.missing_bars: it shows nothing, the second run gives 0" in out) == (1, True)
+
+
+def test_a_section_that_an_older_program_did_not_write_is_no_difference(folder: Path) -> None:
+    path = session_of(folder) / "report.json"
+    whole = document(path)
+    del whole["data"], whole["warnings"]
+    path.write_text(json.dumps(whole))
+    assert proved(folder)[0] == 0
+
+
+def test_a_document_that_is_none_any_more_makes_it_different(folder: Path) -> None:
+    (session_of(folder) / "config.json").write_text('{"fee": 0.5,')
+    code, out = proved(folder)
+    assert (code, "config.json: it holds no JSON object any more" in out) == (1, True)
+
+
+@pytest.mark.parametrize("indexed", [False, True], ids=["unseen", "recorded as an amendment"])
+def test_a_report_page_that_was_edited_makes_it_different(folder: Path, *, indexed: bool) -> None:
+    page = session_of(folder) / "run_report.md"
+    lines = page.read_text().splitlines(keepends=True)
+    place = next(place for place, line in enumerate(lines) if line.startswith("| Total return |"))
+    page.write_text(
+        "".join([*lines[:place], "| Total return | +900.00 % | of initial cash |\n", *lines[place + 1 :]])
+    )
+    if indexed:
+        assert said(folder, "--paper-sessions-index", str(session_of(folder).parent)).code == 0
+    code, out = proved(folder)
+    assert (code, f"run_report.md, line {place + 1}: edited since it was written" in out) == (1, True)
+    assert said(folder, "--report", str(session_of(folder))).code == 0
+    assert proved(folder)[0] == 0
+
+
+def with_another_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Word the page as a later version might."""
+    monkeypatch.setitem(report.TITLES, "paper", "Rehearsal")
+
+
+def test_a_report_page_of_an_older_program_leaves_it_identical(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_another_page(monkeypatch)
+    assert proved(folder)[0] == 0
+
+
+def test_a_report_page_that_a_newer_program_wrote_anew_leaves_it_identical(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_another_page(monkeypatch)
+    assert said(folder, "--report", str(session_of(folder))).code == 0
+    assert (session_of(folder) / "run_report.md").read_text().startswith("# Rehearsal")
+    assert proved(folder)[0] == 0
+
+
 def test_a_ticker_that_was_edited_and_recorded_makes_it_different(folder: Path) -> None:
     session = session_of(folder)
     config = document(session / "config.json")
@@ -192,7 +317,8 @@ def test_an_edit_of_no_figure_leaves_it_identical(folder: Path) -> None:
 
 
 def test_files_that_are_gone_leave_it_identical(folder: Path) -> None:
-    for name in ("trades.csv", "artifacts/equity.csv", "metrics.json", "report.json", "metadata.json"):
+    tables = ("trades.csv", "artifacts/equity.csv", "run_report.md")
+    for name in (*tables, "metrics.json", "report.json", "metadata.json", "config.json"):
         (session_of(folder) / name).unlink()
     assert proved(folder)[0] == 0
 

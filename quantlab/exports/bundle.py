@@ -29,9 +29,15 @@ def result_files(outcome: Outcome, header: ReportHeader, *, save_price_plot: boo
     }
     if save_price_plot:
         files[PRICE_CHART] = charts.price_png(outcome, title=title)
-        header = replace(header, artifacts=(*header.artifacts, PRICE_CHART))
-    files[RUN_REPORT] = report.render(outcome, header).encode()
+    files[RUN_REPORT] = report_page(outcome, header, save_price_plot=save_price_plot)
     return files
+
+
+def report_page(outcome: Outcome, header: ReportHeader, *, save_price_plot: bool) -> bytes:
+    """Return run_report.md, in which the plot of prices is shown where there is one."""
+    if save_price_plot:
+        header = replace(header, artifacts=(*header.artifacts, PRICE_CHART))
+    return report.render(outcome, header).encode()
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
