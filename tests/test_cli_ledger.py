@@ -58,6 +58,19 @@ def test_a_ledger_may_be_named_by_the_environment(
     assert say("head")[0] == 0
 
 
+def test_a_root_s_own_ledger_that_the_environment_passes_over_is_named(
+    file: Path, root: str, tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    other = filled_root(tmp_path / "elsewhere")
+    monkeypatch.setenv("QUANTLAB_LEDGER", f"sqlite:///{other}")
+    code, out, err = say("export", root, "--output", str(tmp_path / "old.jsonl"))
+    assert (code, out) == (0, "")
+    assert f"NOTE: this is about {other}, which QUANTLAB_LEDGER names" in err
+    assert f"'--ledger sqlite:///{file}' reaches" in err
+    assert say("head", root, "--ledger", f"sqlite:///{file}")[2] == ""
+
+
 @pytest.mark.parametrize("word", ["head", "verify", "rebuild", "export", "migrate"])
 def test_a_root_that_is_missing_or_a_file_is_bad_usage(word: str, file: Path, say: Say) -> None:
     for bad in (file, file.parent / "missing"):
