@@ -33,6 +33,7 @@ from quantlab.ledger import Entry
 from quantlab.sessions import closing
 from quantlab.sessions.closing import abort
 from quantlab.sessions.process import start_mark
+from quantlab.sessions.stop_note import left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -298,3 +299,8 @@ def test_a_real_session_that_is_asked_to_stop_ends_itself(tmp_path: Path) -> Non
     told = run_cli("paper-sessions", "show", str(folder), "--format", "json", cwd=tmp_path)
     last = json.loads(told.stdout)["timeline"][-1]
     assert (last["type"], last["actor"], last["message"]) == ("aborted", "operator", "drill")
+
+
+def test_a_session_without_a_folder_is_left_no_note(tmp_path: Path) -> None:
+    with left(None, "why"), left(tmp_path / "gone", "why"):
+        assert list(tmp_path.iterdir()) == []

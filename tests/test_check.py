@@ -64,6 +64,7 @@ def test_an_older_ledger_is_told_of_and_left_as_it_is(tmp_path: Path) -> None:
         ("sqlite:///newer.db", "newer than this program's"),
         ("sqlite:///text.db", "file is not a database"),
         ("sqlite:///empty.db", "is no QuantLab ledger"),
+        ("sqlite:///orders.db", "is no QuantLab ledger"),
         ("postgresql://somebody:secret@127.0.0.1:1/none", "can't be reached"),
         ("mysql://host/db", "expected sqlite:///FILE"),
     ],
@@ -73,6 +74,8 @@ def test_a_ledger_that_cannot_be_used_is_a_problem(tmp_path: Path, url: str, tol
         client.execute("UPDATE alembic_version SET version_num = '9999'")
     (tmp_path / "text.db").write_text("no database at all")
     (tmp_path / "empty.db").touch()
+    with closing(sqlite3.connect(tmp_path / "orders.db")) as client, client:
+        client.execute("CREATE TABLE orders (id)")
     done = said(tmp_path, "check", "--ledger", url)
     facts = json.loads(done.out)
     assert (done.code, facts["ledger"]) == (2, None)

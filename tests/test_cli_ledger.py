@@ -69,6 +69,9 @@ def test_a_root_s_own_ledger_that_the_environment_passes_over_is_named(
     assert f"NOTE: this is about {other}, which QUANTLAB_LEDGER names" in err
     assert f"'--ledger sqlite:///{file}' reaches" in err
     assert say("head", root, "--ledger", f"sqlite:///{file}")[2] == ""
+    assert say("head", str(tmp_path / "elsewhere"))[2] == ""
+    (tmp_path / "without").mkdir()
+    assert say("head", str(tmp_path / "without"))[2] == ""
 
 
 @pytest.mark.parametrize("word", ["head", "verify", "rebuild", "export", "migrate"])

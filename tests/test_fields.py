@@ -220,3 +220,8 @@ def test_lifecycle_fields_are_told_by_their_place() -> None:
 
 def test_a_configuration_has_no_lifecycle() -> None:
     assert lifecycle_of("config.json", {"status": "success"}) == {}
+
+
+def test_a_word_that_no_index_takes_is_passed_over_and_named() -> None:
+    fields, problems = fields_of({"session_status.json": {"status": "x" * 256}})
+    assert (fields["status"], problems) == ("unknown", ["session_status.json: status"])

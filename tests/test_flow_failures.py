@@ -212,3 +212,15 @@ def test_a_server_that_stayed_away_is_not_asked_once_more_for_the_end(
     assert (done.code, asked) == (1, ["Started", "Heartbeat"])
     assert program.kinds_of(tmp_path) == ["started"]
     assert program.signals_in(tmp_path / "signals.jsonl")[-1]["error_type"] == "LedgerGoneError"
+
+
+def test_a_defect_before_the_start_is_told_as_one_and_signals_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("quantlab.sessions.launch.new_folder", break_down)
+    done = said(tmp_path, *PAPER, "--signal-file", "signals.jsonl")
+    assert (done.code, "This is a defect of quantlab" in done.error) == (1, True)
+    assert not (tmp_path / "signals.jsonl").exists()

@@ -8,7 +8,7 @@ import pytest
 
 from quantlab.errors import ConfigError
 from quantlab.store.location import Location, locate, sqlite_uri
-from quantlab.store.redaction import is_url, redacted, without_secrets
+from quantlab.store.redaction import is_url, redacted, spans_in_word, without_secrets
 
 SERVER = "postgresql+psycopg://ann:s3cret@host:5432/quantlab"
 
@@ -33,6 +33,10 @@ def test_a_server_s_url_gets_its_driver(url: str) -> None:
 
 def test_a_file_s_location_is_sqlite() -> None:
     assert locate(Path("root"), None).is_sqlite
+
+
+def test_a_url_without_a_user_holds_nothing_secret() -> None:
+    assert spans_in_word("postgresql://host/db") == []
 
 
 def test_options_of_a_file_s_url_are_refused() -> None:

@@ -6,7 +6,7 @@ import resource
 import shutil
 import sqlite3
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +80,13 @@ def test_a_file_that_is_no_ledger_is_called_damaged(tmp_path: Path, content: byt
     with pytest.raises(LedgerDamagedError) as caught:
         open_reader(locate(tmp_path, None))
     assert "quantlab ledger restore" in str(caught.value)
+
+
+def test_a_database_of_something_else_is_no_ledger(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as client, client:
+        client.execute("CREATE TABLE orders (id)")
+    with pytest.raises(LedgerDamagedError, match="is no QuantLab ledger"):
+        open_reader(locate(tmp_path, None))
 
 
 def test_a_truncated_ledger_is_called_damaged(ledger: Sessions) -> None:

@@ -23,6 +23,7 @@ from quantlab.store.location import Location, locate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import sqlalchemy as sa
     from postgres_server import PostgresServer
 
 
@@ -149,3 +150,24 @@ def test_the_environment_s_options_lead_to_the_ledger_as_the_url_s_do(
         monkeypatch.setenv("PGOPTIONS", unquote(url.partition("options=")[2]))
         with open_store(locate(None, server.url()), create=False) as store, store.read() as connection:
             assert ledger.read_head(connection).sequence == 0
+
+
+def test_work_that_a_server_cancels_says_how_to_let_it_take_longer(store: Store) -> None:
+    with (
+        pytest.raises(LedgerError, match=r"gave the work up .*-cstatement_timeout"),
+        store.write() as connection,
+    ):
+        connection.exec_driver_sql("SET LOCAL statement_timeout = '20ms'")
+        connection.exec_driver_sql("SELECT pg_sleep(5)")
+
+
+def test_work_on_locked_tables_that_fails_is_not_tried_again(store: Store) -> None:
+    tried: list[int] = []
+
+    def divide(connection: sa.Connection) -> None:
+        tried.append(1)
+        connection.exec_driver_sql("SELECT 1 / 0")
+
+    with pytest.raises(LedgerError, match="division by zero"), store.alone() as connection:
+        postgres.lock_in_short_tries(connection, lambda: divide(connection))
+    assert tried == [1]
