@@ -18,7 +18,7 @@ SEVERITIES = {"critical": "red", "warning": "yellow", "ok": "green"}
 NOTHING = "None"
 """How a missing value is printed in `name : value` lines."""
 
-_CUT = "…"
+_ELLIPSIS = "…"
 _GAP, _NARROW_GAP = "  ", " "
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -184,7 +184,7 @@ def _cut(text: str, width: int) -> str:
 def _line(cells: list[str], widths: list[int], gap: str, colours: dict[int, str | None]) -> str:
     shown = []
     for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        text = cell if shown_width(cell) <= width else _cut(cell, width - 1) + _CUT
+        text = cell if shown_width(cell) <= width else _cut(cell, width - 1) + _ELLIPSIS
         padded = text + " " * (width - shown_width(text)) if place < len(cells) - 1 else text
         shown.append(coloured(padded, colours[place]) if place in colours else padded)
     return gap.join(shown).rstrip()

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 _HOME = ("host", "root")
 """Told of the sessions of a ledger that was asked for by its URL: they may be anywhere."""
-_CUT = ("ticker", *_HOME)
+_CUT_FIRST = ("ticker", *_HOME)
 """The columns that a narrow terminal cuts first."""
 _AGREEMENT = {None: "?", True: "yes", False: "NO"}
 
@@ -36,7 +36,9 @@ def as_table(rows: list[Row], location: Location, now: datetime) -> str:
         *(_HOME if location.root is None else []),
     ]
     table = output.Table(
-        headings, never_cut=(0, 1), cut_first=[headings.index(name) for name in _CUT if name in headings]
+        headings,
+        never_cut=(0, 1),
+        cut_first=[headings.index(name) for name in _CUT_FIRST if name in headings],
     )
     for row in rows:
         agreement = [_AGREEMENT[row["duplicates_agree"]]] if twins else []

@@ -64,7 +64,7 @@ _FIELDS = (
 )
 """Single fields of that kind."""
 _LONGEST_TOLD = 200
-_ROUNDING = 1e-9
+_OF_OTHER_MACHINES = 1e-9
 """What numpy of another version or processor may make of the same equity; nobody's edit is measured by it.
 
 Earlier versions told what rounding left of nothing, such as a maximum drawdown of -1e-16, where it is 0 today.
@@ -109,7 +109,7 @@ def _agree(shown: Any, told: Any, again: Any) -> bool:
     return told is None or (
         isinstance(told, float)
         and again is not None
-        and math.isclose(told, again, rel_tol=_ROUNDING, abs_tol=ROUNDING)
+        and math.isclose(told, again, rel_tol=_OF_OTHER_MACHINES, abs_tol=ROUNDING)
     )
 
 

@@ -74,21 +74,20 @@ NEWEST = "activity_at DESC NULLS LAST, session_id DESC"
 """Latest first, as contract 6 means it; sessions without any time come last."""
 
 
-def newest(columns: str, source: str, condition: str, most: str, at: str = "activity_at") -> str:
+def newest(columns: str, source: str, condition: str, most: str) -> str:
     """Return SQL for the latest rows that meet a condition, in no particular order.
 
     Rows without a time are looked for apart: PostgreSQL can't walk an index backwards and have them come last.
 
     Args:
-        columns: What to select; the time and `session_id` among them.
+        columns: What to select; `activity_at` and `session_id` among them.
         source: A table or view.
         condition: What has to hold, such as an index's own condition.
         most: How many of either kind.
-        at: The column of the time.
     """
-    rows = f"SELECT {columns} FROM {source} WHERE {condition} AND {at} IS"
+    rows = f"SELECT {columns} FROM {source} WHERE {condition} AND activity_at IS"
     return (
-        f"SELECT * FROM ({rows} NOT NULL ORDER BY {at} DESC, session_id DESC LIMIT {most}) AS dated"
+        f"SELECT * FROM ({rows} NOT NULL ORDER BY activity_at DESC, session_id DESC LIMIT {most}) AS dated"
         f" UNION ALL SELECT * FROM ({rows} NULL ORDER BY session_id DESC LIMIT {most}) AS undated"
     )
 
