@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from alembic import context
 
-from quantlab.store import migrate
-from quantlab.store.location import Location, locate
-from quantlab.store.schema import metadata
+from quantlab.ledger import making, migrate
+from quantlab.ledger.location import Location, locate
+from quantlab.ledger.schema import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
 def run(connection: Connection) -> None:
-    """Migrate within one transaction; guards and views are made anew at its end."""
+    """Migrate within one transaction; guards, views and the projection are made anew at its end."""
     context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
     with context.begin_transaction():
         context.run_migrations()
-        migrate.replace_guards_and_views(connection)
+        making.rebuild(connection)
 
 
 def run_by_hand() -> None:

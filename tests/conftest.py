@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fork_server import Server
-from postgres_server import NoServerError, named_url, own_schema, start_own
+from hypothesis import HealthCheck, settings
+from support.fork_server import Server
+from support.lanes import refuse_process, sort_into_lanes, without_processes
+from support.postgres_server import NoServerError, named_url, own_schema, start_own
 
-from quantlab.store.location import Location, locate
+import quantlab.cli.main  # noqa: F401 - errors of every room read as the command line spells them
+from quantlab.ledger.location import Location, locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.TemporaryDirectory(prefix="quantlab-home-")
     config.add_cleanup(home.cleanup)
     allowed = tuple(os.path.realpath(path) for path in _allowed() if path)
-    for name in [name for name in os.environ if name.startswith("QUANTLAB_LEDGER") or name in _UNSET]:
+    for name in [name for name in os.environ if _is_of_the_program(name) or name in _UNSET]:
         del os.environ[name]
     os.environ["HOME"] = home.name
     os.environ["MPLCONFIGDIR"] = str(Path(home.name) / "matplotlib")
@@ -44,11 +47,44 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[name] = os.environ[name.lower()] = CLOSED_PROXY
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
     _guard(allowed)
+    # How long an example takes, or the first import in it, is the machine's affair.
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `--numprocesses auto` starts: more than cores, for tests wait a third of their time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2
+
+
+@pytest.hookimpl(tryfirst=True)  # before what deselects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the lanes that it runs in."""
+    sort_into_lanes(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """See to it that a test of the fast lane has no process but its own."""
+    _running[0] = without_processes(item)
+    try:
+        return (yield)
+    finally:
+        _running[0] = False
+
+
+_running = [False]
+"""Whether a test runs that may start no process."""
 _UNSET = frozenset(
-    {"NO_COLOR", "FORCE_COLOR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"}
+    {"NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED"}
+    | {f"XDG_{kind}_HOME" for kind in ("CONFIG", "CACHE", "DATA", "STATE")}
 )
+
+
+def _is_of_the_program(name: str) -> bool:
+    """Tell a variable that the program would take an option from; those that name the tests' server stay."""
+    return name.startswith("QUANTLAB_") and not name.startswith("QUANTLAB_TEST_")
 
 
 def _allowed() -> list[str]:
@@ -61,6 +97,8 @@ def _guard(allowed: tuple[str, ...]) -> None:
     guarded = REAL_HOME not in {os.sep, "/nonexistent"}
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        if _running[0]:
+            refuse_process(event)
         if event in _NETWORK_EVENTS:
             _refuse_network(event, arguments)
         elif guarded and event in _FILE_EVENTS and isinstance(arguments[0], str):

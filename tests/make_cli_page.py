@@ -8,6 +8,6 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))  # a checkout that is not installed makes its own page
 
-from cli_page import made  # noqa: E402 - after the path is set
+from support.cli_page import made  # noqa: E402 - after the path is set
 
 (REPOSITORY / "docs" / "cli.md").write_text(made(), encoding="utf-8")

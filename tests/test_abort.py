@@ -10,34 +10,36 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from legacy_root import legacy_id, make_legacy_session
-from root_files import (
+from support.legacy_root import legacy_id, make_legacy_session
+from support.root_files import (
     ONE,
     REPOSITORY,
     TWO,
+    dead_pid,
     edit,
     finished,
     living_process,
-    quiet,
     reconciled,
     row,
     run_cli,
     running,
     types,
 )
-from sessions_builder import NOW, Sessions
+from support.sessions_builder import NOW, Sessions, ago
 
-from quantlab.errors import ConfigError, ConflictError, QuantlabError, SessionEndedError
-from quantlab.events import OPERATOR, Heartbeat
-from quantlab.ledger import Entry
-from quantlab.sessions import closing
-from quantlab.sessions.closing import abort
-from quantlab.sessions.process import start_mark
+from quantlab.base.errors import ConfigError, ConflictError, QuantlabError, SessionEndedError
+from quantlab.base.process import start_mark, this_host
+from quantlab.domain.events import OPERATOR, Heartbeat
+from quantlab.ledger.log import Entry
+from quantlab.sessions import abort as closing
+from quantlab.sessions.abort import abort
 from quantlab.sessions.stop_note import left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from quantlab.domain.session import Session
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 
@@ -48,8 +50,8 @@ def sessions(tmp_path: Path) -> Iterator[Sessions]:
         yield built
 
 
-def close(sessions: Sessions, session_id: str = TWO, reason: str = "power cut", **how: Any) -> dict[str, Any]:
-    return abort(sessions.store, sessions.root, session_id, reason, now=NOW, say=how.pop("say", quiet), **how)
+def close(sessions: Sessions, session_id: str = TWO, reason: str = "power cut", **how: Any) -> Session:
+    return abort(sessions.store, sessions.root, session_id, reason, now=NOW, **how)
 
 
 def test_a_dead_session_is_closed_with_the_operators_reason(sessions: Sessions) -> None:
@@ -118,7 +120,7 @@ def test_a_living_session_is_refused_and_its_process_named(sessions: Sessions) -
 
 def test_a_process_with_the_same_pid_is_not_the_sessions(sessions: Sessions) -> None:
     running(sessions, pid=os.getpid(), process="another boot:1")
-    assert close(sessions)["status"] == "aborted"
+    assert close(sessions).status == "aborted"
 
 
 def test_a_process_that_may_be_another_s_is_neither_signalled_nor_taken_for_the_session_s(
@@ -129,14 +131,14 @@ def test_a_process_that_may_be_another_s_is_neither_signalled_nor_taken_for_the_
         for signal_first in (True, False):
             with pytest.raises(QuantlabError, match=rf"may be .* or another.*ps -fp {bystander.pid}"):
                 close(sessions, signal_first=signal_first)
-        assert close(sessions, signal_first=True, force=True)["status"] == "aborted"
+        assert close(sessions, signal_first=True, force=True).status == "aborted"
         assert bystander.poll() is None
         bystander.kill()
 
 
 def test_a_session_whose_folder_was_renamed_is_closed_where_it_is_now(sessions: Sessions) -> None:
     running(sessions).rename(sessions.root / "renamed")
-    assert close(sessions, folder="renamed")["path"] == "renamed"
+    assert close(sessions, folder="renamed").path == "renamed"
     assert json.loads((sessions.root / "renamed" / "session_status.json").read_text())["status"] == "aborted"
     assert not (sessions.root / TWO).exists()
 
@@ -145,41 +147,42 @@ def test_a_session_of_another_host_is_refused_unless_forced(sessions: Sessions) 
     running(sessions, host="another")
     with pytest.raises(QuantlabError, match=r"on host another, which can't be seen.*--force"):
         close(sessions)
-    assert close(sessions, force=True)["status"] == "aborted"
+    assert close(sessions, force=True).status == "aborted"
 
 
-def test_a_process_that_goes_at_the_signal_without_an_end_is_closed(sessions: Sessions) -> None:
+def test_a_process_that_goes_at_the_signal_without_an_end_is_closed(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with living_process() as process:
         popen = process.pop("popen")
         running(sessions, **process)
-        said: list[str] = []
-
-        def say(line: str) -> None:
-            said.append(line)
-            popen.wait()
-
-        shown = close(sessions, signal_first=True, say=say)
-    assert (shown["message"], said[0]) == (
-        "power cut",
-        f"Asked process {process['pid']} to stop; waiting up to 30 s for its end.",
-    )
+        monkeypatch.setattr(closing.logger, "info", lambda *_: popen.wait())
+        shown = close(sessions, signal_first=True)
+    assert shown.message == "power cut"
 
 
-def test_a_process_that_ends_its_session_at_the_signal_keeps_its_own_words(sessions: Sessions) -> None:
+def test_a_process_that_ends_its_session_at_the_signal_keeps_its_own_words(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with living_process() as process:
         process.pop("popen")
         running(sessions, **process)
-        shown = close(sessions, signal_first=True, say=lambda _line: sessions.aborted(TWO, NOW))
-    assert shown["message"] == "SIGTERM"
+        monkeypatch.setattr(closing.logger, "info", lambda *_: sessions.aborted(TWO, NOW))
+        shown = close(sessions, signal_first=True)
+    assert shown.message == "SIGTERM"
 
 
-def test_a_process_that_stays_is_named_and_nothing_is_recorded(sessions: Sessions) -> None:
+def test_a_process_that_stays_is_named_and_nothing_is_recorded(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "quantlab")
     with living_process(STUBBORN) as process:
         process.pop("popen").stdout.readline()
         running(sessions, **process)
         with pytest.raises(QuantlabError, match="still alive 0 s after SIGTERM"):
             close(sessions, signal_first=True, wait_seconds=0.1)
         assert "aborted" not in types(sessions, TWO)
+    assert caplog.messages == [f"Asked process {process['pid']} to stop; waiting up to 0 s for its end."]
 
 
 def test_a_process_that_went_before_the_signal_is_no_error(
@@ -188,7 +191,7 @@ def test_a_process_that_went_before_the_signal_is_no_error(
     running(sessions)
     answers = iter([True, False])
     monkeypatch.setattr(closing, "is_alive", lambda *_: next(answers))
-    assert close(sessions, signal_first=True)["status"] == "aborted"
+    assert close(sessions, signal_first=True).status == "aborted"
 
 
 def test_a_process_of_another_user_cannot_be_asked(
@@ -208,9 +211,9 @@ def test_a_session_that_moves_on_meanwhile_is_not_closed(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running(sessions)
-    stale = closing._row(sessions.store, TWO)
+    stale = closing._session_of(sessions.store, TWO)
     sessions.beat(TWO, NOW)
-    monkeypatch.setattr(closing, "_row", lambda *_: stale)
+    monkeypatch.setattr(closing, "_session_of", lambda *_: stale)
     with pytest.raises(ConflictError, match="has moved on while it was being closed"):
         close(sessions)
 
@@ -231,9 +234,9 @@ def test_a_session_that_ends_meanwhile_is_said_to_have_ended(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running(sessions)
-    stale = closing._row(sessions.store, TWO)
+    stale = closing._session_of(sessions.store, TWO)
     sessions.failed(TWO, NOW)
-    monkeypatch.setattr(closing, "_row", lambda *_: stale)
+    monkeypatch.setattr(closing, "_session_of", lambda *_: stale)
     with pytest.raises(ConflictError):
         close(sessions)
     assert types(sessions, TWO)[-1] == "failed"
@@ -304,3 +307,34 @@ def test_a_real_session_that_is_asked_to_stop_ends_itself(tmp_path: Path) -> Non
 def test_a_session_without_a_folder_is_left_no_note(tmp_path: Path) -> None:
     with left(None, "why"), left(tmp_path / "gone", "why"):
         assert list(tmp_path.iterdir()) == []
+
+
+ELSEWHERE = "0d6b8b1e-0000-0000-0000-000000000000:1:4026530000"
+
+
+def test_a_session_of_another_container_with_this_host_s_name_is_not_taken_for_dead(
+    sessions: Sessions,
+) -> None:
+    sessions.started(ONE, NOW, host=this_host(), pid=dead_pid(), process=ELSEWHERE)
+    with pytest.raises(QuantlabError, match="or another container"):
+        close(sessions, ONE)
+    assert row(sessions, ONE)["status"] == "running"
+    close(sessions, ONE, force=True)
+    assert row(sessions, ONE)["status"] == "aborted"
+
+
+def test_a_fresh_event_holds_the_closing_back_where_the_process_may_be_elsewhere(sessions: Sessions) -> None:
+    earlier = ELSEWHERE.rpartition(":")[0]
+    sessions.started(ONE, ago(minutes=30), host=this_host(), pid=dead_pid(), process=earlier)
+    sessions.beat(ONE, ago(minutes=1))
+    with pytest.raises(QuantlabError, match="Look again in 2 minutes, or say --force"):
+        close(sessions, ONE)
+    close(sessions, ONE, force=True)
+    assert row(sessions, ONE)["status"] == "aborted"
+
+
+def test_an_old_event_does_not_hold_the_closing_back(sessions: Sessions) -> None:
+    earlier = ELSEWHERE.rpartition(":")[0]
+    sessions.started(ONE, ago(minutes=3), host=this_host(), pid=dead_pid(), process=earlier)
+    close(sessions, ONE)
+    assert row(sessions, ONE)["status"] == "aborted"

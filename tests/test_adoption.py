@@ -8,16 +8,17 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from legacy_root import break_folders, legacy_id, make_legacy_root, make_legacy_session
-from root_files import quiet, row
-from sessions_builder import NOW, Sessions
+from support.legacy_root import break_folders, legacy_id, make_legacy_root, make_legacy_session
+from support.root_files import row
+from support.sessions_builder import NOW, Sessions
 
-from quantlab.clock import iso
-from quantlab.sessions import adoption
-from quantlab.sessions.adoption import Adoption, adopt, shared_home
-from quantlab.sessions.folders import session_folders
-from quantlab.sessions.recorder import Recorder
-from quantlab.store.location import locate
+from quantlab.base.clock import iso
+from quantlab.base.levels import PROGRESS
+from quantlab.folders import adoption
+from quantlab.folders.adoption import Adoption, adopt, shared_home
+from quantlab.folders.places import session_folders
+from quantlab.ledger.location import locate
+from quantlab.ledger.recorder import Recorder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def adopted(sessions: Sessions, *names: str, now: datetime = NOW) -> Adoption:
     names = names or tuple(session_folders(sessions.root))
-    return adopt(Recorder(sessions.store), sessions.root, names, home={}, now=now, say=quiet)
+    return adopt(Recorder(sessions.store), sessions.root, names, home={}, now=now)
 
 
 def test_adopted_sessions_stand_in_the_ledger_as_their_files_say(tmp_path: Path) -> None:
@@ -82,14 +83,16 @@ def test_a_batch_ends_before_its_documents_fill_the_memory(
         assert adopted(sessions).adopted == ids
 
 
-def test_progress_is_said_once_a_second_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_said_once_a_second_and_not_before(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(PROGRESS, "quantlab")
     times = iter([0.0, 0.5, 1.5, 1.5, 2.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(times))
-    said: list[str] = []
-    progress = adoption.Progress(said.append, "Adopting root", 1_000)
+    progress = adoption.Progress("Adopting root", 1_000)
     for _ in range(3):
         progress.step()
-    assert said == ["Adopting root: 2 of 1,000 folders."]
+    assert caplog.messages == ["Adopting root: 2 of 1,000 folders."]
 
 
 def test_in_a_shared_ledger_sessions_tell_their_root_and_host(tmp_path: Path) -> None:
@@ -97,7 +100,7 @@ def test_in_a_shared_ledger_sessions_tell_their_root_and_host(tmp_path: Path) ->
     with Sessions(other) as sessions:
         make_legacy_root(root, 1)
         home = shared_home(sessions.location, root)
-        adopt(Recorder(sessions.store), root, session_folders(root), home=home, now=NOW, say=quiet)
+        adopt(Recorder(sessions.store), root, session_folders(root), home=home, now=NOW)
         shown = row(sessions, legacy_id(0))
     assert (shown["root"], shown["host"]) == (str(root), os.uname().nodename)
 

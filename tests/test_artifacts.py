@@ -8,12 +8,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from flow_program import PAPER, root_of, said, session_of
 from msgspec import structs
+from support.flow_program import PAPER, root_of, said, session_of
 
-from quantlab.events import Aborted, Adopted, Amended, Event, Recorded, encode
-from quantlab.exports.artifacts import data_facts_of, documents
-from quantlab.sessions.paper import paper_header
+from quantlab.domain.documents import data_facts_of, documents
+from quantlab.domain.events import Aborted, Adopted, Amended, Event, Recorded, encode
+from quantlab.folders.kept import paper_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,4 +142,4 @@ def test_a_heartbeat_whose_facts_are_spelled_null_has_none(recorded: list[Record
 
 def test_only_a_session_that_ran_here_heads_a_report() -> None:
     with pytest.raises(TypeError, match="Session old begins with 'adopted', not 'started'"):
-        paper_header(adopted())
+        paper_header([adopted()])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from big_ledger import make_ledger
-from ledger_history import open_root
+from support.ledger_history import open_root
 
-from quantlab.sessions import maintenance
+from quantlab.ledger import maintenance
 
 if TYPE_CHECKING:
     from pathlib import Path

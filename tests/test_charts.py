@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from matplotlib import image
-from outcome_builder import build_outcome, with_pending
+from numpy.testing import assert_allclose, assert_array_equal
+from support.outcome_builder import build_outcome, with_pending
 
 from quantlab.exports import charts, drawing
 from quantlab.exports.charts import drawdown_of, equity_png, price_png
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from quantlab.trading.results import Outcome
+
+pytestmark = pytest.mark.slow
 
 Draw = Callable[..., bytes]
 BOTH = pytest.mark.parametrize("draw", [equity_png, price_png])
@@ -181,7 +184,7 @@ def test_a_name_beside_a_point_stands_on_the_side_with_room() -> None:
 
 
 def test_a_short_line_is_drawn_bar_by_bar() -> None:
-    np.testing.assert_array_equal(drawn_bars(np.arange(10.0), 10), np.arange(10))
+    assert_array_equal(drawn_bars(np.arange(10.0), 10), np.arange(10))
 
 
 @settings(max_examples=100)
@@ -208,7 +211,7 @@ def test_a_nan_does_not_hide_an_extreme_beside_it() -> None:
 
 
 def test_drawdown_is_the_fraction_below_the_peak_so_far() -> None:
-    np.testing.assert_allclose(drawdown_of(np.array([100.0, 80.0, 120.0, 90.0])), [0, -0.2, 0, -0.25])
+    assert_allclose(drawdown_of(np.array([100.0, 80.0, 120.0, 90.0])), [0, -0.2, 0, -0.25])
 
 
 @pytest.mark.parametrize(

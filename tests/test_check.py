@@ -8,13 +8,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from flow_program import said
-from ledger_history import fill, stored
+from support.flow_program import said
+from support.ledger_history import fill, stored
 
 from quantlab.cli import check
-from quantlab.store.engine import open_store
-from quantlab.store.location import locate
-from quantlab.store.revision import HEAD_REVISION
+from quantlab.ledger.location import locate
+from quantlab.ledger.revision import HEAD_REVISION
+from quantlab.ledger.store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_commands import Say, filled_root, signing_key
-from ledger_history import stored
+from support.ledger_commands import Say, filled_root, signing_key
+from support.ledger_history import stored
 
+from quantlab.base.errors import ConfigError
 from quantlab.cli import ledger as commands
-from quantlab.errors import ConfigError
-from quantlab.signing import is_signed, read_key
+from quantlab.cli.progress import LINES
+from quantlab.ledger.signing import is_signed, read_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +110,7 @@ def test_a_key_that_is_none_is_refused(
 
 def test_a_folder_is_no_key(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    with pytest.raises(ConfigError, match="has 0 bytes"):
+    with pytest.raises(ConfigError, match="is a folder; expected a file"):
         read_key(tmp_path)
 
 
@@ -122,11 +124,14 @@ def test_migrate_leaves_a_current_ledger_as_it_is(root: str, say: Say) -> None:
     assert (code, "which is this program's" in out) == (0, True)
 
 
-def test_progress_is_told_once_it_takes_long(
+def test_progress_is_told_on_a_terminal_once_it_takes_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tell = commands._progress("events verified")
-    tell(1000)
-    monkeypatch.setattr(commands, "PROGRESS_AFTER_SECONDS", 0.0)
-    tell(20000)
+    with LINES.shown():
+        tell(1000)
+        monkeypatch.setattr(commands, "PROGRESS_AFTER_SECONDS", 0.0)
+        tell(10000)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        tell(20000)
     assert capsys.readouterr().err == "20,000 events verified …\n"

@@ -11,17 +11,26 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from flow_program import in_shell
-from ledger_commands import Say, append, cut, filled_root
-from ledger_history import BEGINNING, CHECKOUT, entry, fill, forge, heartbeat, open_root, record, stored
-from root_files import as_ordinary_user, unprivileged_root
+from support.flow_program import in_shell
+from support.ledger_commands import Say, append, cut, filled_root
+from support.ledger_history import (
+    BEGINNING,
+    CHECKOUT,
+    entry,
+    fill,
+    forge,
+    heartbeat,
+    open_root,
+    record,
+    stored,
+)
+from support.permissions import folder_of_ones_own, permissions_bind
 
-from quantlab.exports.files import remove_leftovers
-from quantlab.sessions.backup import back_up
-from quantlab.sessions.copies import aside
-from quantlab.sessions.restoring import restore
-from quantlab.store.location import locate
-from quantlab.store.revision import HEAD_REVISION
+from quantlab.base.files import remove_leftovers
+from quantlab.ledger.backup import aside, back_up
+from quantlab.ledger.location import locate
+from quantlab.ledger.restore import restore
+from quantlab.ledger.revision import HEAD_REVISION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,9 +144,8 @@ def test_a_ledger_that_others_have_open_is_not_replaced(
 
 
 def test_a_ledger_s_file_that_may_only_be_read_is_replaced_and_kept() -> None:
-    with unprivileged_root() as outer:
-        outer.chmod(0o777)
-        with as_ordinary_user():
+    with folder_of_ones_own() as outer:
+        with permissions_bind():
             (outer / "root").mkdir()
             file = fill(outer / "root")
             with open_root(file.parent) as store:
@@ -308,10 +316,16 @@ def test_what_is_no_regular_file_is_not_written_over(
             target.symlink_to("/dev/null")
         case "loop":
             target.symlink_to(target)
-    before = target.lstat()
+    before = kind_and_age(target)
     code, _, err = say(words[0], root, *((target, words[1]) if words[0] == "backup" else (words[1], target)))
     assert (code, "expected a file" in err or "no regular file" in err) == (2, True)
-    assert target.lstat() == before
+    assert kind_and_age(target) == before
+
+
+def kind_and_age(path: Path) -> tuple[int, int, int]:
+    """Say what lies there since when; whether it was looked at is nobody's affair."""
+    found = path.lstat()
+    return found.st_ino, found.st_mode, found.st_mtime_ns
 
 
 @pytest.mark.parametrize("words", [("backup",), ("export", "--output")])
@@ -332,11 +346,11 @@ def test_an_export_into_no_folder_is_bad_usage(root: str, tmp_path: Path, say: S
 
 
 def test_an_export_into_a_folder_that_may_not_be_written_is_bad_usage(say: Say) -> None:
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         fill(root)
         say("verify", root)
         root.chmod(0o555)
-        with as_ordinary_user():
+        with permissions_bind():
             code, _, err = say("export", root, "--output", root / "out.jsonl")
         root.chmod(0o755)
     assert (code, "expected a file in a folder that can be written" in err) == (2, True)
@@ -372,6 +386,6 @@ def test_a_backup_that_finds_no_space_is_told(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("quantlab.store.placing.copy_database", full)
+    monkeypatch.setattr("quantlab.ledger.placing.copy_database", full)
     code, _, err = say("backup", root, tmp_path / "saved")
     assert (code, "can't be written: No space left on device" in err) == (2, True)

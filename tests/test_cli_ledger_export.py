@@ -12,24 +12,25 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from both_engines import plain_client
-from flow_program import in_shell
-from ledger_commands import Say, filled_root
-from ledger_history import CHECKOUT
-from postgres_server import plain
+from support.both_engines import plain_client
+from support.flow_program import in_shell, said
+from support.ledger_commands import Say, filled_root
+from support.ledger_history import CHECKOUT
+from support.postgres_server import plain
 
-from quantlab import ledger
-from quantlab.errors import ConfigError
-from quantlab.store import postgres, views
-from quantlab.store.engine import open_store
-from quantlab.store.location import locate
-from quantlab.store.reader import open_reader
+from quantlab.base.errors import ConfigError
+from quantlab.ledger import log
+from quantlab.ledger.location import locate
+from quantlab.ledger.postgres import connections
+from quantlab.ledger.reader import open_reader
+from quantlab.ledger.sql import views
+from quantlab.ledger.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from quantlab.store.location import Location
+    from quantlab.ledger.location import Location
 
 
 @pytest.fixture
@@ -67,6 +68,14 @@ def test_an_export_goes_to_standard_output_byte_for_byte(root: str, tmp_path: Pa
         [sys.executable, "main.py", "ledger", "export", root], cwd=CHECKOUT, capture_output=True, check=True
     )
     assert done.stdout == (tmp_path / "out.jsonl").read_bytes()
+
+
+def test_a_program_that_calls_it_in_process_gets_the_export_as_text(
+    root: str, tmp_path: Path, say: Say
+) -> None:
+    say("export", root, "--output", tmp_path / "out.jsonl")
+    called = said(tmp_path, "ledger", "export", root)
+    assert (called.code, called.out) == (0, (tmp_path / "out.jsonl").read_text(encoding="utf-8"))
 
 
 def test_an_import_says_what_it_brought(root: str, tmp_path: Path, say: Say) -> None:
@@ -129,7 +138,7 @@ def test_a_rebuild_on_a_server_waits_for_a_reader_and_lets_it_read_on(on_server:
         time.sleep(
             1.0
         )  # the rebuild waits for what the reader has locked, and holds nothing that it asks for next
-        for view in views.POSTGRES:
+        for view in views.of(sqlite=False):
             reader.rows(f"SELECT 1 FROM {view}")
         assert [reader.rows("SELECT session_id FROM events ORDER BY 1") != [], len(held)] == [True, 3]
         assert not rebuilding.done()
@@ -138,12 +147,12 @@ def test_a_rebuild_on_a_server_waits_for_a_reader_and_lets_it_read_on(on_server:
 
 
 def test_a_reader_of_a_server_may_take_its_time(on_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(postgres.SETTINGS, "idle_in_transaction_session_timeout", "200ms")
+    monkeypatch.setitem(connections.SETTINGS, "idle_in_transaction_session_timeout", "200ms")
     with open_reader(locate(None, on_server)) as reader, open_store(locate(None, on_server)) as store:
         before = reader.rows("SELECT session_id FROM paper_sessions")
         with store.read() as connection:
             time.sleep(0.6)
-            assert ledger.read_head(connection).sequence == 10
+            assert log.read_head(connection).sequence == 10
         assert reader.rows("SELECT session_id FROM paper_sessions") == before
 
 
@@ -222,7 +231,7 @@ def test_a_ledger_that_was_made_while_another_was_imported_is_kept(
         new.write_bytes(b"another's")
         yield
 
-    monkeypatch.setattr("quantlab.sessions.restoring.write_lock", after_another)
+    monkeypatch.setattr("quantlab.ledger.restore.write_lock", after_another)
     code, _, err = say("import", new.parent, exported)
     assert (code, "meanwhile" in err, new.read_bytes()) == (2, True, b"another's")
 

@@ -9,13 +9,15 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_commands import Say, append, cut, filled_root, signing_key
-from ledger_history import fill, forge, stored
-from root_files import as_ordinary_user, unprivileged_root
+from support.ledger_commands import Say, append, cut, filled_root, signing_key
+from support.ledger_history import fill, forge, stored
+from support.permissions import folder_of_ones_own, permissions_bind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -167,28 +169,27 @@ def test_an_index_without_rows_holds_no_head(root: str, tmp_path: Path, say: Say
 
 
 @contextmanager
-def locked_away(root: Path, say: Say) -> Iterator[None]:
+def locked_away(root: Path) -> Iterator[None]:
     """Go on as a user who may read the root and not write it."""
-    say("verify", root)  # loads all modules, which that user may not read where Python is the superuser's own
     root.chmod(0o555)
-    with as_ordinary_user():
+    with permissions_bind():
         yield
     root.chmod(0o755)
 
 
 @pytest.mark.parametrize("words", [("verify",), ("head",), ("export",)])
 def test_a_root_that_cannot_be_written_is_verified_and_read_all_the_same(words: tuple[str], say: Say) -> None:
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         fill(root)
         expected = say(*words, root)
-        with locked_away(root, say):
+        with locked_away(root):
             assert (expected[0], say(*words, root)) == (0, expected)
 
 
 def test_a_fault_in_a_root_that_cannot_be_written_is_found(say: Say) -> None:
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         forge(fill(root), "UPDATE events SET actor = 'operator' WHERE sequence = 4")
-        with locked_away(root, say):
+        with locked_away(root):
             code, out, _ = say("verify", root)
     assert (code, out.splitlines()[-1].partition(": ")[2]) == (
         1,
@@ -197,9 +198,9 @@ def test_a_fault_in_a_root_that_cannot_be_written_is_found(say: Say) -> None:
 
 
 def test_a_rebuild_of_a_root_that_cannot_be_written_is_refused(say: Say) -> None:
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         fill(root)
-        with locked_away(root, say):
+        with locked_away(root):
             code, _, err = say("rebuild", root)
     assert code == 1
     assert "check that its folder exists and the permissions of both" in err

@@ -10,10 +10,10 @@ import time
 from typing import TYPE_CHECKING
 
 import click
-import flow_program as program
 import pytest
-from flow_program import said
-from ledger_history import open_root
+from support import flow_program as program
+from support.flow_program import said
+from support.ledger_history import open_root
 
 from quantlab import __version__
 from quantlab.cli import main
@@ -40,12 +40,18 @@ def test_the_version_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
         (("rnu",), "No such command 'rnu'; did you mean 'run'? Try 'quantlab --help'."),
         (("paper-session",), "did you mean 'paper-sessions'?"),
         (("paper-sessions", "lst", "x"), "No such command 'lst'; did you mean 'list'?"),
-        (("zzzzzz",), "expected one of run, request, paper-sessions, runs, ledger, check."),
+        (
+            ("zzzzzz",),
+            "expected one of run, request, paper-sessions, runs, strategies, ledger, completion, check.",
+        ),
         (("",), "No such command ''"),
         (("check", "--outdri", "x"), "No such option '--outdri'; did you mean '--outdir'?"),
         (("check", "extra"), "unexpected extra argument (extra)"),
-        (("runs",), "Missing command; expected one of best, list, show. Try 'quantlab runs --help'."),
-        (("paper-sessions",), "Missing command; expected one of list, show, health,"),
+        (
+            ("runs",),
+            "Missing command; expected one of best, compare, list, show. Try 'quantlab runs --help'.",
+        ),
+        (("paper-sessions",), "Missing command; expected one of list, show, compare, why, health,"),
         (("paper-sessions", "--", "-x"), "No such option '-x'. Try 'quantlab paper-sessions --help'."),
         (("--paper-sessions-list", "R", "extra"), "unexpected extra argument (extra)"),
         (("paper-sessions", "list", "R", "--exit_code"), "No such option '--exit-code'"),
@@ -152,8 +158,10 @@ def test_an_answer_that_finds_no_space_is_one_line(tmp_path: Path, words: str, p
     assert (done.code, done.error) == (1, "The answer can't be written: No space left on device.")
 
 
-def test_where_no_error_can_be_told_either_the_code_tells(tmp_path: Path) -> None:
-    assert in_shell(tmp_path, "rnu 2>/dev/full").code == 2
+@pytest.mark.parametrize("python", ["", "PYTHONUNBUFFERED=1 "])
+def test_where_no_error_can_be_told_either_the_code_tells(tmp_path: Path, python: str) -> None:
+    done = program.in_shell(tmp_path, f"{python}{sys.executable} {program.MAIN} rnu 2>/dev/full")
+    assert done.code == 2
 
 
 @pytest.mark.parametrize("words", ["--help", "ledger export .", "paper-sessions health .", "runs list ."])
@@ -197,7 +205,9 @@ entry()
 
 
 @pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize("module", ["quantlab.cli.main", "click", "quantlab.cli.check", "quantlab.errors"])
+@pytest.mark.parametrize(
+    "module", ["quantlab.cli.main", "click", "quantlab.cli.check", "quantlab.base.errors"]
+)
 def test_an_interrupt_among_the_imports_and_one_at_the_end_are_one_line(tmp_path: Path, module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", AT_IMPORT, module, "check"],

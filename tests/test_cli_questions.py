@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING
 
 import pytest
-from asked_program import EDITED, READY, STALE, Said, every_state, no_sessions
-from sessions_builder import Sessions
+from support.asked_program import EDITED, READY, STALE, Said, every_state, no_sessions
+from support.sessions_builder import Sessions
 
-from quantlab.clock import utc_now
+from quantlab.base.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,11 +236,13 @@ def test_promotion_as_csv_and_table_have_ready_and_blocked(
     asked = ("paper-sessions", "promotion", root, "--format")
     rows = list(csv.DictReader(io.StringIO(Said(capsys, *asked, "csv").out)))
     assert {row["broker_promotion_ready"] for row in rows} == {"true", "false"}
-    assert f"{EDITED}  no     amended_outside" in Said(capsys, *asked, "table").out
+    table = Said(capsys, *asked, "table").out
+    assert re.search(rf"^{EDITED}  no .*\n +blocked by: .*amended_outside", table, re.MULTILINE)
 
 
-def test_the_promotion_table_of_an_empty_root_is_one_line(
+def test_the_promotion_table_of_an_empty_root_says_what_ready_means(
     empty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = Said(capsys, "paper-sessions", "promotion", empty, "--format", "table")
-    assert said.out == "0 ready, 0 blocked\n"
+    assert said.out.splitlines()[0] == "0 in order, 0 blocked"
+    assert "never that the strategy is good" in said.out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from quantlab.cli.reproduce import reproducer
-from quantlab.config import RunConfig
+from quantlab.domain.config import RunConfig
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
-import flow_program as program
 import pytest
-from flow_program import document, request, said, session_of
+from support import flow_program as program
+from support.flow_program import document, request, said, session_of
 
 from quantlab.cli import request as module
 
@@ -68,15 +70,24 @@ REFUSED = [
     (request({"signal_file": "a\0b"}), "signal_file: 'a\\x00b' is empty, or no text"),
     (request({"ledger": "sqlite:///a\0b"}), "ledger: "),
     (request({"tickr": "X"}), "Unknown param 'tickr'; did you mean 'ticker'?"),
-    (request({"zzzz": 1}), "Unknown param 'zzzz'; expected one of cooldown_days,"),
+    (request({"zzzz": 1}), "Unknown param 'zzzz'; expected one of adjust,"),
 ]
+
+
+def error_of(done: program.Said) -> str:
+    """Return what a failed request says on stderr, which its one JSON line on stdout says too."""
+    answer = json.loads(done.out)
+    assert done.out.count("\n") == 1
+    assert done.err == f"ERROR: {answer['message']}\n"
+    assert (answer["status"], answer["exit_code"]) == ("error", done.code)
+    return str(answer["message"])
 
 
 @pytest.mark.parametrize(("text", "why"), REFUSED, ids=range(len(REFUSED)))
 def test_a_bad_request_is_refused_by_field_and_makes_nothing(tmp_path: Path, text: str, why: str) -> None:
     done = said(tmp_path, "--json-request", text)
     assert done.code == 2
-    assert why in done.error
+    assert why in error_of(done)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,7 +99,7 @@ def test_a_refused_request_is_signalled(tmp_path: Path) -> None:
         "event": "SESSION_FAILED", "status": "error", "request_id": "req_1", "exit_code": 2,
         "error_type": "ConfigError",
     }  # fmt: skip
-    assert line["message"] == done.error
+    assert line["message"] == error_of(done)
 
 
 @pytest.mark.parametrize(
@@ -178,12 +189,82 @@ def test_the_command_spelling_takes_a_request_too(tmp_path: Path) -> None:
 
 
 def test_every_flag_of_a_run_is_a_param(tmp_path: Path) -> None:
+    from quantlab.cli.choosing import ASKED_NAMES
     from quantlab.cli.launching import CONFIG_NAMES, Settings
     from quantlab.cli.run import run
 
-    flags = {one.name for one in run.params} - {"report_of"} | {"report"}
-    assert flags == CONFIG_NAMES | set(Settings.__struct_fields__)
+    flags = {one.name for one in run.params} - {"report_of", "param", "run_kept_code"}
+    params = CONFIG_NAMES | ASKED_NAMES | set(Settings.__struct_fields__)
+    assert flags | {"report", "strategy_params", "strategy_digest"} == params
 
 
 def test_the_limit_leaves_room_for_any_sensible_request() -> None:
     assert 100 * len(request(WANTED)) < module.MAX_BYTES
+
+
+def test_a_request_is_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "asked.json").write_text("\ufeff" + request(WANTED), encoding="utf-8")
+    answer = answered(tmp_path, "--json-request", "@asked.json")
+    assert answer["run_id"] == session_of(tmp_path).name
+
+
+@pytest.mark.parametrize("words", [("request", "-"), ("--json-request", "-"), ("--json-request=-",)])
+def test_a_request_is_read_from_standard_input(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, str(program.MAIN), *words],
+        cwd=tmp_path,
+        env=program.environment(tmp_path),
+        input=request(WANTED | {"paper": False, "no_charts": True}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(done.stdout)["contract_type"] == "quantlab.run.result"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("@nothing.json", "'nothing.json' can't be read: No such file or directory"),
+        ("@", "can't be read"),
+        ("@.", "can't be read"),
+        ("@\0", "can't be read"),
+        ("@odd.json", "is not in UTF-8"),
+        ("@large.json", "longer than 1,000,000 characters"),
+        ("@empty.json", "The JSON request is empty"),
+    ],
+)
+def test_a_file_that_holds_no_request_is_refused(tmp_path: Path, given: str, why: str) -> None:
+    (tmp_path / "odd.json").write_bytes(b"\xff")
+    (tmp_path / "large.json").write_bytes(b" x" * 1_000_000)
+    (tmp_path / "empty.json").write_bytes(b"")
+    done = said(tmp_path, "--json-request", given, "--signal-file", "signals.jsonl")
+    assert (done.code, why in error_of(done)) == (2, True)
+    assert program.signals_in(tmp_path / "signals.jsonl")[0]["event"] == "SESSION_FAILED"
+
+
+@pytest.mark.parametrize("paper", [True, False])
+def test_a_request_that_fails_names_what_it_left(tmp_path: Path, *, paper: bool) -> None:
+    params = WANTED | {"end": "2022-01-10", "paper": paper}
+    done = said(tmp_path, "--json-request", request(params), "--signal-file", "signals.jsonl")
+    answer = json.loads(done.out)
+    kind = "paper_sessions" if paper else "runs"
+    (folder,) = [one for one in (tmp_path / "outputs" / kind).iterdir() if one.is_dir()]
+    assert (done.code, answer["exit_code"], answer["error_type"]) == (3, 3, "DataError")
+    assert (answer["request_id"], answer["run_id"]) == ("req_1", folder.name)
+    assert answer["artifacts_path"] == str(folder)
+    first, last = program.signals_in(tmp_path / "signals.jsonl")
+    for line in (first, last):
+        assert (line["run_id"], line["artifacts_path"]) == (folder.name, str(folder))
+
+
+def test_a_refused_request_names_no_session(tmp_path: Path) -> None:
+    answer = json.loads(said(tmp_path, "--json-request", request({"paper": "yes"})).out)
+    assert (answer["request_id"], answer["run_id"], answer["artifacts_path"]) == ("req_1", None, None)
+
+
+def test_a_failed_request_s_line_shows_no_password(tmp_path: Path) -> None:
+    params = WANTED | {"ledger": "postgresql://ana:Secret9@localhost:1/none"}
+    done = said(tmp_path, "--json-request", request(params))
+    assert done.code == 1
+    assert "Secret9" not in done.out + done.err

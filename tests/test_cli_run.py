@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import flow_program as program
 import pytest
-from flow_program import PAPER, SYNTHETIC, document, said, session_of
+from support.flow_program import PAPER, SYNTHETIC, document, said, session_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,4 +149,51 @@ def test_help_fits_eighty_columns(
     done = said(tmp_path, *words)
     assert done.code == 0
     assert max(map(len, done.out.splitlines())) <= 80
-    assert program.PROGRESS.search(done.out) is None
+
+
+def test_the_result_says_of_what_it_is_what_it_cost_and_where_its_report_lies(tmp_path: Path) -> None:
+    done = said(tmp_path, *PAPER)
+    session = session_of(tmp_path)
+    figures = document(session / "metrics.json")["figures"]
+    fees, slippage = figures["fees_paid"], figures["slippage_paid"]
+    told = {line[2:14].strip(): line[16:] for line in done.out.splitlines()[1:]}
+    assert told == {
+        "market": "ETH-USD, 1d bars from synthetic",
+        "range": "2022-01-01 to 2023-12-31, 729 bars",
+        "total return": f"{figures['total_return']:+.2%}",
+        "buy and hold": f"{figures['buy_and_hold_return']:+.2%}",
+        "max drawdown": f"{figures['max_drawdown']:+.2%}",
+        "trades": str(figures["trades"]),
+        "costs": f"{fees + slippage:,.2f} (fees {fees:,.2f}, slippage {slippage:,.2f})",
+        "folder": str(session.relative_to(tmp_path)),
+        "report": str(session.relative_to(tmp_path) / "run_report.md"),
+    }
+
+
+@pytest.mark.parametrize("kind", [PAPER, SYNTHETIC])
+def test_quiet_says_nothing_of_a_success(tmp_path: Path, kind: tuple[str, ...]) -> None:
+    done = said(tmp_path, *kind, "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_quiet_tells_what_is_wrong(tmp_path: Path) -> None:
+    done = said(tmp_path, *PAPER, "--quiet", "--end", "2022-01-20")
+    assert (done.code, done.error.count("bars came")) == (3, 1)
+
+
+def test_a_quiet_index_tells_what_it_found(tmp_path: Path) -> None:
+    assert said(tmp_path, *PAPER, "--quiet").code == 0
+    assert said(tmp_path, "paper-sessions", "index", "--quiet").out == ""
+    (session_of(tmp_path) / "report.json").unlink()
+    assert said(tmp_path, "paper-sessions", "index", "--quiet").out.startswith("Made anew: 1\n")
+
+
+def test_orders_that_were_never_placed_are_told_with_the_result(tmp_path: Path) -> None:
+    done = said(tmp_path, *PAPER, "--no-charts", "--lot-size", "1000000")
+    assert "  trades        0\n  not placed    " in done.out
+    assert " orders that no broker would have taken\n" in done.out
+
+
+def test_a_position_that_is_still_open_is_told_with_the_result(tmp_path: Path) -> None:
+    done = said(tmp_path, *PAPER, "--no-charts", "--cooldown-days", "1000")
+    assert "  trades        0\n  still open    one position, at the last close; no trade yet\n" in done.out

@@ -1,15 +1,16 @@
-"""`runs list|show|best`, both spellings."""
+"""`runs list|show|best|compare`, both spellings."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from flow_program import SYNTHETIC, said
+from support.flow_program import SYNTHETIC, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ids(folder: Path) -> list[str]:
     return sorted(one.name for one in (folder / "outputs" / "runs").iterdir() if one.is_dir())
+
+
+def limit_of(folder: Path, run: str) -> float:
+    """Return a run's `rsi_buy_max`: runs that start in one second are in no order of their ids."""
+    config = json.loads((folder / "outputs" / "runs" / run / "config.json").read_text())
+    return float(config["rsi_buy_max"])
 
 
 def test_list_names_every_run(folder: Path) -> None:
@@ -118,3 +125,102 @@ def test_list_has_the_newest_first_by_instant(tmp_path: Path) -> None:
     foreign(tmp_path, "a", "0", "2026-01-01T22:00:00+00:00")
     lines = said(tmp_path, "runs", "list", "runs").out.splitlines()[1:]
     assert [line.split()[0] for line in lines] == ["a", "z"]
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with three runs that differ in one parameter alone."""
+    where = tmp_path_factory.mktemp("grid")
+    for limit in ("40", "50", "60"):
+        assert said(where, *SYNTHETIC, "--rsi-buy-max", limit).code == 0
+    return where
+
+
+def test_without_a_root_the_runs_are_those_of_the_working_folder(grid: Path) -> None:
+    assert said(grid, "runs", "list").out == said(grid, "runs", "list", "outputs/runs").out
+    assert said(grid, "runs", "best").out == said(grid, "runs", "best", "outputs/runs").out
+
+
+def test_a_list_names_the_parameters_in_which_runs_differ(grid: Path) -> None:
+    heading, *rows = said(grid, "runs", "list").out.splitlines()
+    assert heading.split()[-1] == "parameters"
+    assert {row.split()[-1] for row in rows} == {
+        "rsi_buy_max=40",
+        "rsi_buy_max=50",
+        "rsi_buy_max=60",
+    }
+
+
+def test_best_names_what_won(grid: Path) -> None:
+    best = json.loads(said(grid, "runs", "best", "--format", "json").out)
+    first = said(grid, "runs", "best").out.splitlines()[0]
+    limit = best["strategy_params"]["rsi_buy_max"]
+    assert first == f"Best of 3 by sharpe_simple: {best['run_id']} with rsi_buy_max={limit:g}"
+
+
+def test_best_ranks_no_different_ranges_unless_told(tmp_path: Path) -> None:
+    for end in ("2024-01-01", "2024-06-01"):
+        assert said(tmp_path, *SYNTHETIC, "--end", end).code == 0
+    refused = said(tmp_path, "runs", "best")
+    assert (refused.code, "differ in interval or range" in refused.error) == (2, True)
+    assert "Best of 2 by sharpe_simple" in said(tmp_path, "runs", "best", "--across").out
+
+
+def test_a_comparison_of_runs_tells_what_sets_them_apart(grid: Path) -> None:
+    first, second, third = ids(grid)
+    done = said(grid, "--runs-compare", first, second[-8:], f"outputs/runs/{third}", "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    told = json.loads(done.out)
+    assert told["compared"] == ids(grid)
+    (parameter,) = [line for line in told["lines"] if line["part"] == "configuration"]
+    assert parameter["name"] == "rsi_buy_max"
+    assert parameter["values"] == {run: limit_of(grid, run) for run in ids(grid)}
+    (sharpe,) = [line for line in told["lines"] if line["name"] == "sharpe_simple"]
+    assert sharpe["best"] == [json.loads(said(grid, "runs", "best", "--format", "json").out)["run_id"]]
+
+
+def test_runs_are_found_by_a_filter(grid: Path) -> None:
+    done = said(grid, "runs", "compare", "--status", "success", "--limit", "2", "--format", "json")
+    two = json.loads(done.out)["compared"]
+    assert done.err == "NOTE: these are 2 of 3 runs that are as asked for; --limit takes more.\n"
+    whole = said(
+        grid, "runs", "compare", "outputs/runs", "--ticker", "ETH-USD", "--limit", "0", "--format", "json"
+    )
+    three = json.loads(whole.out)["compared"]
+    assert (sorted(three), three[:2]) == (sorted(ids(grid)), two)
+    none = said(grid, "--runs-compare", "outputs/runs", "--strategy", "nobody")
+    assert (none.code, none.error) == (
+        2,
+        "The filter finds 0 of the runs; expected two or more to compare. Ask for less.",
+    )
+
+
+def test_runs_are_drawn_over_each_other(grid: Path) -> None:
+    done = said(grid, "runs", "compare", *ids(grid), "--overlay", "grid.svg")
+    assert (done.code, done.err) == (0, "grid.svg: equity of 3 of 3 runs.\n")
+    assert (grid / "grid.svg").read_text().startswith("<?xml")
+
+
+def test_a_run_goes_by_its_id_an_end_of_it_or_latest(grid: Path) -> None:
+    newest = ids(grid)[-1]
+    for word in (newest, newest[-8:], "latest"):
+        assert f"run_id         : {newest}" in said(grid, "runs", "show", word).out
+    assert said(grid, "runs", "show", "nobody").code == 2
+
+
+def test_show_tells_the_parameters(grid: Path) -> None:
+    lines = said(grid, "runs", "show", "latest").out.splitlines()
+    figures = dict(
+        line.split(" : ", 1) for line in lines if line.startswith(("total_return", "win_rate", "sharpe"))
+    )
+    assert [re.fullmatch(r"[+-]?\d+\.\d\d%?", value) is not None for value in figures.values()] == [True] * 3
+    limit = f"rsi_buy_max    : {limit_of(grid, ids(grid)[-1]):g}"
+    assert {"strategy       : rsi_ma_cross_v2", limit, "fee            : 0.002"} <= set(lines)
+
+
+def test_the_index_of_runs_has_the_parameters(grid: Path) -> None:
+    row = next(csv.DictReader(io.StringIO((grid / "outputs/runs/runs_index.csv").read_text())))
+    assert json.loads(row["strategy_params"]) == {
+        "rsi_buy_max": limit_of(grid, row["run_id"]),
+        "rsi_sell_min": 75.0,
+    }

@@ -10,13 +10,15 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from asked_program import EDITED, FAILED, GONE, READY, STALE, Said, every_state, no_sessions
-from ledger_history import forge
-from root_files import as_ordinary_user, dead_pid, unprivileged_root
-from sessions_builder import Sessions, ago
+from support.asked_program import EDITED, FAILED, GONE, READY, STALE, Said, every_state, no_sessions
+from support.ledger_history import forge
+from support.permissions import folder_of_ones_own, permissions_bind
+from support.root_files import dead_pid
+from support.sessions_builder import Sessions, ago
 
+from quantlab.base.clock import utc_now
+from quantlab.cli import output
 from quantlab.cli.finding import find_session
-from quantlab.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +38,10 @@ def empty(tmp_path: Path) -> Path:
 
 def test_the_list_has_the_newest_session_first(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = Said(capsys, "--paper-sessions-list", root).out.splitlines()
-    assert lines[0].split()[:3] == ["session_id", "status", "ticker"]
-    assert lines[1].startswith("20260310_115900_paper_live0007  running  ETH-USD")
+    assert lines[0].split()[:4] == ["session_id", "status", "strategy", "ticker"]
+    assert lines[1].split()[:4] == [
+        *("20260310_115900_paper_live0007", "running", "rsi_ma_cross_v2", "ETH-USD")
+    ]
     assert lines[-1].startswith("old_session")
 
 
@@ -106,6 +110,13 @@ def test_an_empty_root_says_how_to_start(empty: Path, capsys: pytest.CaptureFixt
     assert "Start one: quantlab run" in Said(capsys, "--paper-sessions-list", empty).out
 
 
+def test_the_folder_above_a_root_says_where_the_sessions_are(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Said(capsys, "paper-sessions", "list", root.parent).out
+    assert f"Was {root} meant? It is a folder of sessions." in out
+
+
 def test_a_filter_that_nothing_passes_says_what_there_is(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +149,7 @@ def test_show_has_every_section_of_a_session(root: Path, capsys: pytest.CaptureF
     assert titles == [
         "State",
         "Identity",
+        "Parameters",
         "Timing (UTC)",
         "Figures",
         "Promotion",
@@ -147,6 +159,22 @@ def test_show_has_every_section_of_a_session(root: Path, capsys: pytest.CaptureF
         "Timeline",
     ]
     assert "session_status.json: status_reason 'completed' -> 'fine'" in out
+
+
+def test_show_keeps_words_within_a_terminal_s_width(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_pipe = Said(capsys, "paper-sessions", "show", root / READY).out
+    assert max(map(len, promotion_of(in_a_pipe))) > 80
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = promotion_of(Said(capsys, "paper-sessions", "show", root / READY).out)
+    assert max(map(len, shown)) <= 80
+    assert " ".join(" ".join(shown).split()) == " ".join(" ".join(promotion_of(in_a_pipe)).split())
+
+
+def promotion_of(page: str) -> list[str]:
+    return page.split("Promotion\n")[1].split("\n\n", maxsplit=1)[0].splitlines()
 
 
 def test_show_tells_error_and_stage_of_a_failed_session(
@@ -245,11 +273,6 @@ def test_a_missing_root_and_a_file_are_refused_in_one_line(
         assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
 
 
-def test_no_root_and_no_ledger_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    said = Said(capsys, "paper-sessions", "health")
-    assert (said.code, "ROOT is missing" in said.err) == (2, True)
-
-
 def test_a_ledger_url_stands_for_a_root(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = Said(capsys, "paper-sessions", "health", f"sqlite:///{root}/ledger.db")
     assert said.out.startswith("total_sessions : 10\n")
@@ -279,8 +302,8 @@ def test_a_shared_ledger_knows_each_session_s_own_root(
 def test_a_ledger_in_memory_says_so_on_stderr(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quantlab.store.reader.Reader.in_memory", True, raising=False)
-    monkeypatch.setattr("quantlab.store.reader.Reader.__setattr__", keep_in_memory)
+    monkeypatch.setattr("quantlab.ledger.reader.Reader.in_memory", True, raising=False)
+    monkeypatch.setattr("quantlab.ledger.reader.Reader.__setattr__", keep_in_memory)
     assert "NOTE:" in Said(capsys, "paper-sessions", "health", root).err
 
 
@@ -373,13 +396,13 @@ def test_a_session_is_found_by_its_folder_under_the_id_that_it_was_adopted_with(
 def test_a_path_that_nobody_may_look_into_or_that_is_too_long_is_a_bad_path(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with unprivileged_root() as outer:
+    with folder_of_ones_own() as outer:
         with Sessions(outer / "root") as built:
             built.success(READY, ago(hours=2))
         Said(capsys, "paper-sessions", "list", outer / "root")
         Said(capsys, "ledger", "head", outer / "root")
         outer.chmod(0o000)
-        with as_ordinary_user():
+        with permissions_bind():
             closed = [
                 Said(capsys, "paper-sessions", "list", outer / "root"),
                 Said(capsys, "ledger", "head", outer / "root"),

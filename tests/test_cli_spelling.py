@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from quantlab.base.errors import ConfigError
 from quantlab.cli.spelling import FLAG_COMMANDS, as_command, flags_of_commands, is_monitoring
-from quantlab.errors import ConfigError
 
 READ = [
     ([], []),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from quantlab.clock import iso, parse_iso, utc_now
+from quantlab.base.clock import iso, parse_iso, utc_now
 
 
 def test_now_is_aware_and_utc() -> None:

@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantlab.config import INTERVALS, RunConfig, config_hash, field_message, validated
-from quantlab.errors import ConfigError
+from quantlab.base.errors import ConfigError
+from quantlab.domain.config import (
+    FILE_FIELDS,
+    INTERVALS,
+    LATER,
+    RunConfig,
+    config_hash,
+    field_message,
+    validated,
+)
 
 
 def test_defaults_are_the_contracts() -> None:
@@ -62,7 +70,31 @@ def test_the_edges_are_taken(name: str, value: float) -> None:
     assert getattr(validated({name: value}), name) == value
 
 
-@given(st.sampled_from(["fee", "initial_cash", "slippage_bps", "k_atr", "rsi_buy_max", "rsi_sell_min"]),
+GOLDEN = "02487b8e317969ad12494101a0ca95fa687c0136a2abe64c9ecfaf61dfaa2070"
+"""The hash of the default configuration, as the first version made it."""
+ADDED: dict[str, Any] = {"lot_size": 1.0, "tick_size": 0.01, "min_notional": 10.0, "min_fee": 1.0,
+                         "fee_per_unit": 0.005, "warmup": 400, "generator": 1}  # fmt: skip
+
+
+def test_the_hash_of_the_first_configurations_stays() -> None:
+    assert config_hash(RunConfig()) == GOLDEN
+
+
+def test_fields_added_later_are_no_part_of_a_configuration_while_they_have_their_defaults() -> None:
+    assert set(ADDED) & set(RunConfig().as_dict()) == set()
+    assert set(LATER) == {*ADDED, "strategy", "strategy_params", "strategy_digest", *FILE_FIELDS}
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_fields_added_later_are_part_of_a_configuration_that_sets_them(name: str) -> None:
+    config = validated({name: ADDED[name]})
+    assert config.as_dict() == RunConfig().as_dict() | {name: ADDED[name]}
+    assert config_hash(config) != GOLDEN
+    assert validated(config.as_dict()) == config
+
+
+@given(st.sampled_from(["fee", "initial_cash", "slippage_bps", "k_atr", "rsi_buy_max", "rsi_sell_min", "lot_size",
+                        "tick_size", "min_notional", "min_fee", "fee_per_unit"]),
        st.sampled_from([float("nan"), float("inf"), float("-inf"), -1e-9, -1.0]))  # fmt: skip
 def test_no_number_out_of_range_passes(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"{name}: .* is out of range; expected"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from both_engines import (
+from support.both_engines import (
     T0,
     assert_one_chain,
     assert_projection_equals_rebuild,
@@ -15,23 +15,26 @@ from both_engines import (
     end,
     entry,
     events_of,
+    events_since,
     plain_client,
+    record_all,
 )
-from later_program import LATER, become_later
+from support.later_program import LATER, become_later
 
-from quantlab import ledger, projections
-from quantlab.errors import ConflictError, LedgerError, SessionEndedError
-from quantlab.events import GENESIS_HASH, Aborted, Adopted, Amended, Succeeded
-from quantlab.sessions.recorder import Recorder
-from quantlab.store import views
-from quantlab.store.engine import Store, open_store
+from quantlab.base.errors import ConflictError, LedgerError, SessionEndedError
+from quantlab.domain.events import GENESIS_HASH, Aborted, Adopted, Amended, Succeeded
+from quantlab.ledger import log, projection
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.sql import views
+from quantlab.ledger.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from quantlab.ledger import Entry
-    from quantlab.store.location import Location
+    from quantlab.domain.session import Session
+    from quantlab.ledger.location import Location
+    from quantlab.ledger.log import Entry
 
 
 @pytest.fixture
@@ -45,9 +48,9 @@ def recorder(store: Store) -> Recorder:
     return Recorder(store)
 
 
-def row_of(store: Store, session_id: str) -> dict[str, Any] | None:
+def row_of(store: Store, session_id: str) -> Session | None:
     with store.read() as connection:
-        return projections.read_row(connection, session_id)
+        return projection.read_session(connection, session_id)
 
 
 def success(session_id: str, version: int) -> Entry:
@@ -65,7 +68,7 @@ def success(session_id: str, version: int) -> Entry:
 
 def test_a_new_ledger_is_empty_and_has_an_identity(store: Store) -> None:
     with store.read() as connection:
-        assert ledger.read_head(connection) == ledger.Head(0, GENESIS_HASH)
+        assert log.read_head(connection) == log.Head(0, GENESIS_HASH)
         assert connection.execute(sa.text("SELECT length(ledger_id) FROM ledger_head")).scalar_one() == 32
 
 
@@ -121,7 +124,7 @@ def test_a_figure_comes_back_to_the_last_bit(store: Store, recorder: Recorder) -
     recorder.record(success("a", 2))
     row = row_of(store, "a")
     assert row is not None
-    assert (row["total_return"], row["final_equity"]) == (0.1 + 0.2, 1e300 / 3)
+    assert (row.total_return, row.final_equity) == (0.1 + 0.2, 1e300 / 3)
 
 
 def test_an_entry_recorded_twice_is_recorded_once(store: Store, recorder: Recorder) -> None:
@@ -163,39 +166,9 @@ def test_a_recorder_goes_on_after_it_was_refused(store: Store, recorder: Recorde
     assert_projection_equals_rebuild(store)
 
 
-def test_a_batch_is_recorded_as_if_one_by_one(store: Store, recorder: Recorder) -> None:
-    entries = [birth("a"), birth("b"), beat("a", 2), beat("b", 2), success("b", 3), beat("a", 3)]
-    recorded = recorder.record_many(entries)
-    assert [(one.session_id, one.session_version) for one in recorded] == [
-        (one.session_id, one.session_version) for one in entries
-    ]
-    assert_one_chain(store)
-    assert_projection_equals_rebuild(store)
-
-
-def test_a_batch_marks_the_files_of_births_and_ends(store: Store, recorder: Recorder) -> None:
-    recorder.record_many([birth("a"), birth("b"), end("b", 2)])
+def test_births_and_ends_leave_files_to_be_written(store: Store, recorder: Recorder) -> None:
+    record_all(recorder, [birth("a"), birth("b"), end("b", 2)])
     assert sorted(plain_client(store.location, "SELECT session_id FROM pending_files")) == [("a",), ("b",)]
-
-
-def test_a_batch_with_one_refusal_changes_nothing(store: Store, recorder: Recorder) -> None:
-    recorder.record(birth("a"))
-    with pytest.raises(ConflictError):
-        recorder.record_many([beat("a", 2), beat("a", 4)])
-    assert len(events_of(store)) == 1
-
-
-def test_a_batch_recorded_twice_is_recorded_once(store: Store, recorder: Recorder) -> None:
-    recorder.record(birth("a"))
-    first = recorder.record_many([beat("a", 2), beat("a", 3)])
-    assert recorder.record_many([beat("a", 2), beat("a", 3)]) == first
-    assert len(events_of(store)) == 3
-
-
-def test_a_batch_for_an_ended_session_says_so(recorder: Recorder) -> None:
-    recorder.record_many([birth("a"), end("a", 2)])
-    with pytest.raises(SessionEndedError):
-        recorder.record_many([beat("a", 3)])
 
 
 def test_adopted_sessions_that_are_known_stay_as_they_are(store: Store, recorder: Recorder) -> None:
@@ -217,7 +190,7 @@ def test_an_adopted_document_with_a_nul_can_be_asked_for_and_closed(store: Store
     told = plain_client(store.location, "SELECT type, message FROM session_timeline ORDER BY session_version")
     assert [kind for kind, _message in told] == ["adopted", "aborted"]
     with store.read() as connection:
-        adoption, _abortion = ledger.read_session(connection, "a")
+        adoption, _abortion = log.read_session(connection, "a")
         assert adoption.event == adopted
     with pytest.raises(SessionEndedError):
         recorder.record(entry("a", 3, Aborted(message="closed again")))
@@ -238,24 +211,24 @@ def test_a_terminal_adopted_session_with_a_nul_is_over(recorder: Recorder) -> No
 
 
 def test_an_annotation_follows_an_end(store: Store, recorder: Recorder) -> None:
-    recorder.record_many([birth("a"), end("a", 2)])
+    record_all(recorder, [birth("a"), end("a", 2)])
     amended = Amended(
         file="config.json", changes={"fee": {"before": 0, "after": 1}}, fields={}, lifecycle=False
     )
     recorder.record_annotations([entry("a", 3, amended)])
     row = row_of(store, "a")
     assert row is not None
-    assert row["amendments"] == 1
+    assert row.amendments == 1
 
 
 def test_an_ends_files_stand_as_written_once_they_are(store: Store, recorder: Recorder) -> None:
-    recorder.record_many([birth("a"), end("a", 2)])
+    record_all(recorder, [birth("a"), end("a", 2)])
     recorder.files_written("a")
     assert plain_client(store.location, "SELECT session_id FROM pending_files") == []
 
 
 def test_counts_follow_the_rows(store: Store, recorder: Recorder) -> None:
-    recorder.record_many([birth(name) for name in "abc"])
+    record_all(recorder, [birth(name) for name in "abc"])
     recorder.record(end("a", 2))
     recorder.record(success("b", 2))
     counts = plain_client(store.location, "SELECT status, ready, sessions FROM session_counts")
@@ -263,16 +236,16 @@ def test_counts_follow_the_rows(store: Store, recorder: Recorder) -> None:
 
 
 def test_the_database_computes_promotion(store: Store, recorder: Recorder) -> None:
-    recorder.record_many([birth("a"), success("a", 2), birth("b")])
+    record_all(recorder, [birth("a"), success("a", 2), birth("b")])
     ready = plain_client(store.location, "SELECT session_id, promotion_ready FROM paper_sessions ORDER BY 1")
     assert ready == [("a", 1), ("b", 0)]
 
 
 def test_a_rebuild_makes_the_same_rows(store: Store, recorder: Recorder) -> None:
-    recorder.record_many([birth("a"), success("a", 2), birth("b"), beat("b", 2)])
+    record_all(recorder, [birth("a"), success("a", 2), birth("b"), beat("b", 2)])
     before = (row_of(store, "a"), row_of(store, "b"))
     with store.write() as connection:
-        assert projections.rebuild(connection) == 2
+        assert projection.rebuild(connection) == 2
     assert (row_of(store, "a"), row_of(store, "b")) == before
 
 
@@ -284,14 +257,14 @@ def test_a_payload_is_kept_byte_for_byte(store: Store, recorder: Recorder) -> No
 
 
 def test_ids_and_times_sort_by_bytes(store: Store, recorder: Recorder) -> None:
-    recorder.record_many([birth(name) for name in ("b", "a_1", "B", "a1", "a-1")])
+    record_all(recorder, [birth(name) for name in ("b", "a_1", "B", "a1", "a-1")])
     found = plain_client(store.location, "SELECT session_id FROM paper_sessions ORDER BY session_id")
     assert [one for (one,) in found] == sorted(["b", "a_1", "B", "a1", "a-1"])
 
 
 def test_every_view_answers(store: Store, recorder: Recorder) -> None:
-    recorder.record_many([birth("a"), success("a", 2), birth("b")])
-    of_engine = views.SQLITE if store.location.is_sqlite else views.POSTGRES
+    record_all(recorder, [birth("a"), success("a", 2), birth("b")])
+    of_engine = views.of(sqlite=store.location.is_sqlite)
     assert of_engine
     for name in of_engine:
         plain_client(store.location, f"SELECT * FROM {name}")
@@ -307,13 +280,13 @@ def test_times_are_stored_in_one_width(store: Store, recorder: Recorder) -> None
 def test_what_is_read_is_of_one_moment(store: Store, recorder: Recorder, any_location: Location) -> None:
     recorder.record(birth("a"))
     with store.read() as connection, open_store(any_location) as other:
-        before = ledger.read_head(connection)
+        before = log.read_head(connection)
         Recorder(other).record(birth("b"))
-        assert (ledger.read_head(connection), len(list(ledger.read_since(connection)))) == (before, 1)
+        assert (log.read_head(connection), len(events_since(connection, 0))) == (before, 1)
 
 
 def test_reading_the_head_keeps_no_writer_waiting(store: Store, any_location: Location) -> None:
     with store.read() as connection, open_store(any_location) as other:
-        ledger.read_head(connection)
+        log.read_head(connection)
         recorded, _row = Recorder(other).record(birth("a"))
     assert recorded.sequence == 1

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from engine_markets import given_signals, walk
+from support.engine_markets import given_signals, walk
 
-from quantlab.config import RunConfig
+from quantlab.domain.config import RunConfig
 from quantlab.trading.digest import first_difference, result_digest
 from quantlab.trading.simulation import simulate
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from legacy_root import legacy_id, make_legacy_session
-from root_files import facts_of
+from support.legacy_root import legacy_id, make_legacy_session
+from support.root_files import facts_of
 
-from quantlab.events import decode, encode
-from quantlab.sessions.adoption import FolderFacts, read_folder
-from quantlab.sessions.fields import fields_of, lifecycle_of
-from quantlab.sessions.folders import parse
-from quantlab.sessions.reading import UnreadableError
+from quantlab.domain.events import decode, encode
+from quantlab.folders.adoption import FolderFacts, read_folder
+from quantlab.folders.fields import fields_of, lifecycle_of
+from quantlab.folders.places import parse
+from quantlab.folders.reading import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +71,7 @@ def test_a_legacy_session_is_read_whole(tmp_path: Path) -> None:
         "report_present": True,
         "ticker": "ETH-USD",
         "interval": "1d",
+        "initial_cash": 1000.0,
         "start_date": "2022-01-01",
         "end_date": "2023-12-31",
         "total_return": 0.125,
@@ -205,6 +206,7 @@ def test_no_object_breaks_the_fallback_or_the_ledger(document: dict[str, Any]) -
         documents={"a": read},
         digests={},
         unreadable=problems,
+        ledger=None,
         size=0,
     ).adopted()
     assert encode(decode("adopted", encode(event))) == encode(event)

@@ -8,20 +8,18 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-import flow_program as program
 import pytest
-from flow_program import PAPER, STAGES, SYNTHETIC, UTC_TIME, document, said, session_of
+from support import flow_program as program
+from support.flow_program import PAPER, STAGES, SYNTHETIC, UTC_TIME, document, said, session_of
 
-from quantlab.exports.artifacts import documents
-from quantlab.ledger import read_session
-from quantlab.store.engine import open_store
-from quantlab.store.location import locate
+from quantlab.domain.documents import documents
+from quantlab.ledger.location import locate
+from quantlab.ledger.log import read_session
+from quantlab.ledger.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from quantlab.events import Recorded
 
 PROMISED = (
     "session_metadata.json", "metadata.json", "session_status.json", "config.json", "metrics.json",
@@ -152,7 +150,7 @@ def test_trades_are_one_row_a_fill(session: Path) -> None:
     rows = list(csv.DictReader(io.StringIO((session / "trades.csv").read_text())))
     assert list(rows[0]) == [
         "timestamp", "side", "close", "exec_price", "qty", "fee", "equity_after", "slippage", "reason",
-        "signal_timestamp", "cash_after", "position_after",
+        "signal_timestamp", "cash_after", "position_after", "participation",
     ]  # fmt: skip
     assert {row["side"] for row in rows} == {"BUY", "SELL"} or {row["side"] for row in rows} == {
         "buy",
@@ -178,21 +176,17 @@ def test_there_is_a_heartbeat_at_each_stage(folder: Path) -> None:
     ]
 
 
-def test_a_session_of_many_heartbeats_makes_its_files_from_the_few_events_that_last(
+def test_a_session_of_many_heartbeats_folds_none_of_its_events_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
-
-    def counted(recorded: Sequence[Recorded]) -> dict[str, bytes]:
-        seen.append(len(recorded))
-        return documents(recorded)
-
-    monkeypatch.setattr("quantlab.exports.artifacts.documents", counted)
+    folded: list[object] = []
+    monkeypatch.setattr("quantlab.domain.lifecycle.fold", folded.append)
     assert said(tmp_path, *PAPER, "--pace", "0.0001", "--heartbeat-seconds", "0.000001").code == 0
+    monkeypatch.undo()
     session = session_of(tmp_path)
     with open_store(locate(session.parent, None)) as store, store.read() as connection:
         recorded = read_session(connection, session.name)
-    assert (len(recorded) > 100, max(seen) < 10) == (True, True)
+    assert (len(recorded) > 100, folded) == (True, [])
     made = documents(recorded)
     assert {name: (session / name).read_bytes() for name in made} == made
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import flow_program as program
 import pytest
-from flow_program import PAPER, STAGES, digest, document, said, session_of
+from support import flow_program as program
+from support.flow_program import PAPER, STAGES, digest, document, said, session_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,21 +6,21 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
-import flow_program as program
 import pytest
-from flow_program import PAPER, SYNTHETIC, document, said, session_of
+from support import flow_program as program
+from support.flow_program import PAPER, SYNTHETIC, document, said, session_of
 
-from quantlab.errors import LedgerGoneError
-from quantlab.events import Recorded, Started
-from quantlab.sessions import closing
-from quantlab.sessions.recorder import Recorder
-from quantlab.store import engine
+from quantlab.base.errors import LedgerGoneError
+from quantlab.domain.events import Recorded, Started
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.sqlite import holders, writing
+from quantlab.sessions import abort
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from quantlab.ledger import Entry
-    from quantlab.lifecycle import Row
+    from quantlab.domain.session import Session
+    from quantlab.ledger.log import Entry
 
 
 def test_a_session_whose_start_cannot_be_recorded_leaves_no_folder(
@@ -28,12 +28,14 @@ def test_a_session_whose_start_cannot_be_recorded_leaves_no_folder(
 ) -> None:
     assert said(tmp_path, *PAPER).code == 0
     before = program.sessions_of(tmp_path)
-    monkeypatch.setattr(engine, "PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    monkeypatch.setattr(holders, "TOLD_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(writing, "BUSY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("quantlab.ledger.sqlite.writing.BUSY_TIMEOUT_SECONDS", 0.05)
     with contextlib.closing(sqlite3.connect(program.root_of(tmp_path) / "ledger.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         done = said(tmp_path, *PAPER)
     assert done.code == 1
-    assert "another process holds it" in done.error
+    assert "another process holds it" in done.err
     assert program.sessions_of(tmp_path) == before
 
 
@@ -61,7 +63,7 @@ def test_too_few_bars_fail_the_session_and_say_how_many_came(tmp_path: Path) -> 
 
 
 def test_a_strategy_that_fails_fails_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from quantlab.errors import StrategyError
+    from quantlab.base.errors import StrategyError
     from quantlab.trading.simulation import Replay
 
     def broken(replay: Replay, bar: int) -> None:
@@ -109,12 +111,12 @@ def test_a_session_whose_folder_is_deleted_fails_in_the_ledger(
 def test_a_ledger_that_takes_no_more_leaves_a_running_session_and_says_how_to_close_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from quantlab.errors import LedgerError
-    from quantlab.sessions.recorder import Recorder
+    from quantlab.base.errors import LedgerError
+    from quantlab.ledger.recorder import Recorder
 
     real = Recorder.record
 
-    def full(recorder: Recorder, entry: Entry) -> tuple[Recorded, Row]:
+    def full(recorder: Recorder, entry: Entry) -> tuple[Recorded, Session]:
         if isinstance(entry.event, Started):
             return real(recorder, entry)
         raise LedgerError("The ledger is on a full disk; nothing was recorded.")
@@ -141,7 +143,7 @@ def test_a_session_that_its_operator_closed_stops_and_changes_nothing(
         real(replay, bar)
 
     # To the operator, on another machine, the process looks dead.
-    monkeypatch.setattr(closing, "is_alive", lambda *_: False)
+    monkeypatch.setattr(abort, "is_alive", lambda *_: False)
     monkeypatch.setattr(Replay, "advance", closed)
     done = said(tmp_path, *PAPER, "--signal-file", "signals.jsonl")
     assert done.code == 1
@@ -186,7 +188,8 @@ def test_a_ledger_that_cannot_be_opened_or_written_is_signalled(
     (tmp_path / "notes.txt").write_text("no ledger")
     signalled = (*PAPER, "--signal-file", "signals.jsonl")
     assert said(tmp_path, *signalled, "--ledger", f"sqlite:///{tmp_path}/notes.txt").code == 1
-    monkeypatch.setattr(engine, "PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    monkeypatch.setattr(holders, "TOLD_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(writing, "BUSY_TIMEOUT_SECONDS", 0.1)
     assert said(tmp_path, *PAPER).code == 0
     with contextlib.closing(sqlite3.connect(program.root_of(tmp_path) / "ledger.db")) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -201,7 +204,7 @@ def test_a_server_that_stayed_away_is_not_asked_once_more_for_the_end(
     real = Recorder.record
     asked: list[str] = []
 
-    def record(recorder: Recorder, entry: Entry) -> tuple[Recorded, Row]:
+    def record(recorder: Recorder, entry: Entry) -> tuple[Recorded, Session]:
         asked.append(type(entry.event).__name__)
         if len(asked) > 1:
             raise LedgerGoneError("The server is away.")

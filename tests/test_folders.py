@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from legacy_root import break_folders, make_legacy_session
-from root_files import as_ordinary_user, facts_of, unprivileged_root
+from support.legacy_root import break_folders, make_legacy_session
+from support.permissions import folder_of_ones_own, permissions_bind
+from support.root_files import facts_of
 
-from quantlab.sessions import adoption
-from quantlab.sessions.adoption import read_folder
-from quantlab.sessions.folders import (
+from quantlab.folders import adoption
+from quantlab.folders.adoption import read_folder
+from quantlab.folders.places import (
     digest_of,
     parse,
     read_document,
     session_folders,
 )
-from quantlab.sessions.reading import LARGEST_DOCUMENT, UnreadableError
+from quantlab.folders.reading import LARGEST_DOCUMENT, UnreadableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,13 +109,13 @@ def test_a_file_larger_than_the_bound_is_never_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_unreadable() -> None:
-    with unprivileged_root() as root, as_ordinary_user():
+    with folder_of_ones_own() as root, permissions_bind():
         root_file = root / "report.json"
         with pytest.raises(FileNotFoundError):
             digest_of(str(root_file), str(root))
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         (root / "report.json").touch(mode=0o000)
-        with as_ordinary_user(), pytest.raises(UnreadableError, match="Permission"):
+        with permissions_bind(), pytest.raises(UnreadableError, match="Permission"):
             digest_of(str(root / "report.json"), str(root))
 
 
@@ -165,10 +166,10 @@ def test_a_file_that_goes_while_its_folder_is_read_is_as_if_it_had_not_been_ther
 
 
 def test_an_artifacts_folder_that_may_not_be_listed_has_no_artifacts() -> None:
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         make_legacy_session(root / "s", 0, "success")
         (root / "s" / "artifacts").chmod(0o000)
-        with as_ordinary_user():
+        with permissions_bind():
             facts = read_folder(root / "s", root)
         (root / "s" / "artifacts").chmod(0o755)
     assert facts is not None

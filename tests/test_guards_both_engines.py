@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from both_engines import birth, end, entry, plain_client
+from support.both_engines import birth, end, entry, plain_client, record_all
 
-from quantlab import ledger
-from quantlab.events import Adopted
-from quantlab.sessions.recorder import Recorder
-from quantlab.store.engine import Store, open_store
-from quantlab.store.location import locate
+from quantlab.domain.events import Adopted
+from quantlab.ledger import log
+from quantlab.ledger.location import locate
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantlab.store.location import Location
+    from quantlab.ledger.location import Location
 
 REFUSALS = (sqlite3.DatabaseError, psycopg.Error)
 FORGED = (
@@ -79,7 +79,7 @@ def test_the_database_refuses_whoever_connects(
     adopted = Adopted(
         folder="old", terminal=True, fields={"status": "x"}, documents={}, digests={}, unreadable=[]
     )
-    recorder.record_many([birth("a"), birth("done"), end("done", 2), entry("old", 1, adopted)])
+    record_all(recorder, [birth("a"), birth("done"), end("done", 2), entry("old", 1, adopted)])
     with pytest.raises(REFUSALS, match=message):
         plain_client(store.location, sql)
 
@@ -88,7 +88,7 @@ def test_a_plain_client_that_keeps_the_rules_may_append(store: Store, recorder: 
     recorder.record(birth("a"))
     plain_client(store.location, forged())
     with store.read() as connection:
-        assert ledger.read_head(connection) == ledger.Head(2, "f" * 64)
+        assert log.read_head(connection) == log.Head(2, "f" * 64)
 
 
 def test_a_schema_s_other_views_and_triggers_are_left_alone(postgres_url: str) -> None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from flow_program import PAPER, environment, said, session_of
+from support.flow_program import PAPER, environment, said, session_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +52,13 @@ def test_help_and_version_load_nothing_heavy(folder: Path, words: tuple[str, ...
     assert loaded(folder, (*HEAVY, "sqlite3", "msgspec", "difflib"), *words) == "[]"
 
 
+def test_hardly_anything_is_loaded_before_somebody_listens_for_ctrl_c(tmp_path: Path) -> None:
+    probe = "import sys; import quantlab.cli; print([one for one in ('typing', 're', 'click') if one in sys.modules])"
+    command = [sys.executable, "-S", "-c", probe]  # without what the site's own .pth files load
+    done = subprocess.run(command, env=unmeasured(tmp_path), capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("question", ["list", "health", "alerts", "promotion"])
 def test_questions_load_nothing_heavy(folder: Path, question: str) -> None:
     assert loaded(folder, HEAVY, f"--paper-sessions-{question}", "outputs/paper_sessions") == "[]"
@@ -63,6 +70,16 @@ def test_showing_a_session_loads_nothing_heavy(folder: Path) -> None:
 
 def test_check_loads_nothing_heavy(folder: Path) -> None:
     assert loaded(folder, HEAVY, "--check") == "[]"
+
+
+@pytest.mark.parametrize("words", [("ledger", "verify"), ("paper-sessions", "prove", "latest")])
+def test_nothing_but_drawing_loads_matplotlib(folder: Path, words: tuple[str, ...]) -> None:
+    root = ("outputs/paper_sessions",) if words[0] == "ledger" else ()
+    assert loaded(folder, ("matplotlib",), *words, *root) == "[]"
+
+
+def test_a_session_without_charts_loads_no_matplotlib(folder: Path) -> None:
+    assert loaded(folder, ("matplotlib",), *PAPER, "--no-charts") == "[]"
 
 
 def test_a_synthetic_session_loads_no_client_and_no_frames(folder: Path) -> None:

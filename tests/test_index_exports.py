@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from index_files import as_csv, as_json, markdown_rows
-from root_files import ONE, REPOSITORY
-from sessions_builder import NOW, Sessions, ago, one_of_each
+from support.csv_cells import csv_cell_value
+from support.index_files import as_csv, as_json, markdown_rows
+from support.root_files import ONE, REPOSITORY
+from support.sessions_builder import NOW, Sessions, ago, one_of_each
 
-from quantlab.events import GENESIS_HASH
+from quantlab.base.text import markdown_cell, without_controls
+from quantlab.domain.events import GENESIS_HASH
+from quantlab.domain.session import CONTRACT
 from quantlab.exports import index
 from quantlab.exports.index import CSV, MARKDOWN, NAMES, write
-from quantlab.sessions.adoption import shared_home
-from quantlab.store.location import locate
-from quantlab.store.vocabulary import SUMMARY
-from quantlab.text import csv_cell_value, markdown_cell
+from quantlab.folders.adoption import shared_home
+from quantlab.ledger.location import locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,14 +78,16 @@ def test_json_has_the_contracts_fields_and_the_head(sessions: Sessions) -> None:
     rows = document.pop("sessions")
     with sessions.reader() as reader:
         (head,) = reader.rows("SELECT occurred_at FROM events ORDER BY sequence DESC LIMIT 1")
+        (ledger,) = reader.rows("SELECT ledger_id FROM ledger_head")
     assert document == {
         "generated_at": head["occurred_at"],
         "root_dir": str(sessions.root),
         "n_sessions": len(rows),
         "ledger_sequence": mark.sequence,
         "ledger_hash": mark.hash,
+        "ledger_id": ledger["ledger_id"],
     }
-    assert tuple(rows[0])[:13] == SUMMARY
+    assert tuple(rows[0])[:13] == CONTRACT
 
 
 def test_sessions_come_by_id(sessions: Sessions) -> None:
@@ -143,7 +146,9 @@ def test_a_hostile_text_reads_back_equal_and_is_no_formula(sessions: Sessions, t
     write(sessions.store, sessions.root)
     (cells,) = as_csv(sessions)
     assert not cells["message"].lstrip().startswith(("=", "+", "-", "@"))
-    assert [csv_cell_value(cells[name]) for name in ("status", "message", "request_id")] == [text] * 3
+    assert [csv_cell_value(cells[name]) for name in ("status", "message", "request_id")] == [
+        without_controls(text)
+    ] * 3
     assert as_json(sessions.root)["sessions"][0]["message"] == text
 
 
@@ -220,8 +225,8 @@ def test_memory_stays_flat_however_many_rows(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from quantlab.exports.index import write
-from quantlab.store.engine import open_store
-from quantlab.store.location import locate
+from quantlab.ledger.store import open_store
+from quantlab.ledger.location import locate
 root = Path(sys.argv[1])
 with open_store(locate(root, None)) as store:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -248,3 +253,14 @@ with open_store(locate(root, None)) as store:
     )
     assert int(answer.stdout) < 60 * 1024
     assert as_json(tmp_path)["n_sessions"] == 50_001
+
+
+def test_no_export_holds_a_character_that_commands_a_terminal(sessions: Sessions) -> None:
+    text = "a\x1b[31mb\x9b2Jc\x7fd"
+    sessions.adopted(text, NOW, path=text, status=text, message=text)
+    write(sessions.store, sessions.root)
+    for name in NAMES:
+        content = (sessions.root / name).read_text()
+        assert not {"\x1b", "\x9b", "\x7f"} & set(content), name
+    assert as_json(sessions.root)["sessions"][0]["message"] == text
+    assert as_csv(sessions)[0]["message"] == "a\\x1b[31mb\\x9b2Jc\\x7fd"

@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import multiprocessing
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from index_files import as_json
-from root_files import ONE, TWO, as_ordinary_user, unprivileged_root
-from sessions_builder import NOW, Sessions, ago, one_of_each
+from support.index_files import as_json
+from support.permissions import folder_of_ones_own, permissions_bind
+from support.root_files import ONE, TWO
+from support.sessions_builder import NOW, Sessions, ago, one_of_each
 
-from quantlab.errors import QuantlabError
-from quantlab.events import GENESIS_HASH
-from quantlab.exports import index
-from quantlab.exports.index import JSON, NAMES, refresh, shown, write
-from quantlab.ledger import Head
-from quantlab.sessions.recorder import Recorder
-from quantlab.store.engine import open_store
-from quantlab.store.location import locate
+from quantlab.base.errors import QuantlabError
+from quantlab.exports import index, index_pace
+from quantlab.exports.index import JSON, NAMES, refresh, refresh_or_warn, shown, write
+from quantlab.exports.index_pace import Refresh
+from quantlab.ledger.location import locate
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,25 +35,25 @@ def sessions(tmp_path: Path) -> Iterator[Sessions]:
 
 def test_exports_that_show_the_ledger_are_not_written_again(sessions: Sessions) -> None:
     sessions.success(ONE, ago(hours=1))
-    assert [refresh(sessions.store, sessions.root) for _ in range(2)] == [True, False]
+    assert [refresh(sessions.store, sessions.root, now=NOW) for _ in range(2)] == [True, False]
 
 
 def test_exports_that_are_behind_are_written(sessions: Sessions) -> None:
     sessions.success(ONE, ago(hours=1))
-    refresh(sessions.store, sessions.root)
+    refresh(sessions.store, sessions.root, now=NOW)
     sessions.proved(ONE, NOW)
-    assert refresh(sessions.store, sessions.root)
+    assert refresh(sessions.store, sessions.root, now=NOW)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_export_is_written(sessions: Sessions, name: str) -> None:
-    refresh(sessions.store, sessions.root)
+    refresh(sessions.store, sessions.root, now=NOW)
     (sessions.root / name).unlink()
-    assert refresh(sessions.store, sessions.root)
+    assert refresh(sessions.store, sessions.root, now=NOW)
 
 
 def test_an_empty_ledgers_exports_are_not_written_again(sessions: Sessions) -> None:
-    assert [refresh(sessions.store, sessions.root) for _ in range(2)] == [True, False]
+    assert [refresh(sessions.store, sessions.root, now=NOW) for _ in range(2)] == [True, False]
 
 
 def test_exports_of_another_ledger_are_replaced(sessions: Sessions, tmp_path: Path) -> None:
@@ -60,42 +61,41 @@ def test_exports_of_another_ledger_are_replaced(sessions: Sessions, tmp_path: Pa
         one_of_each(other)
         write(other.store, sessions.root)
     sessions.success(ONE, ago(hours=1))
-    assert refresh(sessions.store, sessions.root)
+    assert refresh(sessions.store, sessions.root, now=NOW)
     assert len(as_json(sessions.root)["sessions"]) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 100])
 def test_an_export_that_cannot_be_read_is_replaced(sessions: Sessions, content: bytes) -> None:
-    refresh(sessions.store, sessions.root)
+    refresh(sessions.store, sessions.root, now=NOW)
     (sessions.root / JSON).write_bytes(content)
     assert shown(sessions.root) is None
-    assert refresh(sessions.store, sessions.root)
+    assert refresh(sessions.store, sessions.root, now=NOW)
 
 
-def test_exports_that_cannot_be_written_are_warned_about_or_an_error() -> None:
-    with unprivileged_root() as outer:
-        outer.chmod(0o777)
+def test_exports_that_cannot_be_written_are_warned_about_or_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with folder_of_ones_own() as outer:
         root = outer / "root"
-        with as_ordinary_user(), Sessions(root) as sessions:
+        with permissions_bind(), Sessions(root) as sessions:
             write(sessions.store, root)
             sessions.success(ONE, ago(hours=1))
             before = (root / JSON).read_bytes()
             root.chmod(0o555)
-            said: list[str] = []
-            assert refresh(sessions.store, root, warn=said.append) is False
+            assert refresh_or_warn(sessions.store, root, now=NOW) is False
             with pytest.raises(QuantlabError, match="can't be written"):
-                refresh(sessions.store, root)
+                refresh(sessions.store, root, now=NOW)
             root.chmod(0o755)
-            assert (said[0].startswith("WARNING: "), (root / JSON).read_bytes()) == (True, before)
+            assert ("The ledger has it all" in caplog.text, (root / JSON).read_bytes()) == (True, before)
 
 
 def test_an_export_that_may_not_be_read_is_replaced() -> None:
-    with unprivileged_root() as root:
-        root.chmod(0o777)
-        with as_ordinary_user(), Sessions(root) as sessions:
+    with folder_of_ones_own() as root:
+        with permissions_bind(), Sessions(root) as sessions:
             write(sessions.store, root)
             (root / JSON).chmod(0)
-            assert refresh(sessions.store, root)
+            assert refresh(sessions.store, root, now=NOW)
 
 
 def end_one(root: Path, number: int, gate: Any, written: Any) -> None:
@@ -107,7 +107,7 @@ def end_one(root: Path, number: int, gate: Any, written: Any) -> None:
         sessions.started(f"s{number:03}", NOW)
         gate.wait()
         sessions.failed(f"s{number:03}", NOW)
-        if refresh(store, root):
+        if refresh(store, root, now=NOW):
             with written.get_lock():
                 written.value += 1
 
@@ -150,24 +150,65 @@ def test_exports_are_whole_at_every_read(sessions: Sessions) -> None:
     assert torn == []
 
 
-def test_an_export_waits_until_a_look_finds_nothing_new(
-    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def naps_while(
+    sessions: Sessions,
+    monkeypatch: pytest.MonkeyPatch,
+    ending_at: tuple[int, ...],
+    *,
+    ended: int,
+    is_alone: bool = True,
+) -> int:
+    """Return how many polls an export waits while other sessions end after some of them."""
     naps: list[float] = []
 
     def nap(seconds: float) -> None:
         naps.append(seconds)
-        if len(naps) == 1:
-            sessions.success(TWO, ago(minutes=9))
+        if len(naps) in ending_at:
+            sessions.adopted(f"s{len(naps)}", NOW)
 
-    sessions.success(ONE, ago(hours=1))
     monkeypatch.setattr("quantlab.exports.index.time.sleep", nap)
-    index._let_others_end(sessions.store, Head(0, GENESIS_HASH))
-    assert len(naps) == 2
+    index._debounce(sessions.store, ended, is_alone=is_alone)
+    return len(naps)
+
+
+def test_an_export_waits_for_nothing_where_no_other_session_ends(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.success(ONE, ago(hours=1))
+    assert naps_while(sessions, monkeypatch, (), ended=1) == 0
+
+
+def test_an_export_waits_for_nothing_while_other_sessions_beat(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.success(ONE, ago(hours=1)).started(TWO, ago(hours=1)).beat(TWO, NOW)
+    assert naps_while(sessions, monkeypatch, (), ended=1) == 0
+
+
+def test_an_export_waits_on_where_ends_pause_for_a_poll(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.success(ONE, ago(hours=1))
+    assert naps_while(sessions, monkeypatch, (3, 6), ended=0) == 6 + index._SETTLED_POLLS
+
+
+def test_an_export_waits_a_moment_where_another_end_was_shown_just_before(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.success(ONE, ago(hours=1))
+    polls = naps_while(sessions, monkeypatch, (), ended=1, is_alone=False)
+    assert polls == index._SETTLED_POLLS - 1
+
+
+def test_an_end_is_one_of_many_where_a_refresh_is_only_just_over() -> None:
+    last = Refresh(NOW, 0.1)
+    after = [NOW + timedelta(seconds=seconds) for seconds in (0.1, 0.3, -0.1)]
+    assert [index_pace.is_one_of_many(last, moment) for moment in after] == [True, False, False]
+    assert not index_pace.is_one_of_many(None, NOW)
 
 
 def test_an_export_does_not_wait_for_ever(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "_LONGEST_WAIT_SECONDS", 0.0)
     sessions.success(ONE, ago(hours=1))
-    assert refresh(sessions.store, sessions.root)
+    assert refresh(sessions.store, sessions.root, now=NOW)
     assert as_json(sessions.root)["n_sessions"] == 1

@@ -3,31 +3,32 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import talib
-from engine_markets import prefix, walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.engine_markets import prefix, walk
 
 from quantlab.trading.indicators import atr, rolling_sum, rsi, sma
 
 LONG = walk(50_000, seed=3)
+MANY = pytest.param(50_000, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("window", [2, 3, 14, 50])
-@pytest.mark.parametrize("bars", [1, 14, 15, 16, 100, 730, 50_000])
+@pytest.mark.parametrize("bars", [1, 14, 15, 16, 100, 730, MANY])
 def test_rsi_is_talibs(bars: int, window: int) -> None:
     close = LONG.close[:bars]
     assert rsi(close, window) == pytest.approx(talib.RSI(close, window), rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("window", [2, 3, 14, 50])
-@pytest.mark.parametrize("bars", [1, 14, 15, 16, 100, 730, 50_000])
+@pytest.mark.parametrize("bars", [1, 14, 15, 16, 100, 730, MANY])
 def test_atr_is_talibs(bars: int, window: int) -> None:
     columns = LONG.high[:bars], LONG.low[:bars], LONG.close[:bars]
     assert atr(*columns, window) == pytest.approx(talib.ATR(*columns, window), rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("window", [2, 3, 7, 20, 64, 200])
-@pytest.mark.parametrize("bars", [1, 19, 20, 21, 100, 730, 50_000])
+@pytest.mark.parametrize("bars", [1, 19, 20, 21, 100, 730, MANY])
 def test_sma_is_talibs(bars: int, window: int) -> None:
     close = LONG.close[:bars]
     assert sma(close, window) == pytest.approx(talib.SMA(close, window), rel=1e-9, nan_ok=True)

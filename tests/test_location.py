@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from quantlab.errors import ConfigError
-from quantlab.store.location import Location, locate, sqlite_uri
-from quantlab.store.redaction import is_url, redacted, spans_in_word, without_secrets
+from quantlab.base.errors import ConfigError
+from quantlab.base.secrets import is_url, redacted, spans_in_word, without_secrets
+from quantlab.ledger.location import Location, locate, sqlite_uri
 
 SERVER = "postgresql+psycopg://ann:s3cret@host:5432/quantlab"
 

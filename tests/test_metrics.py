@@ -1,27 +1,33 @@
 from __future__ import annotations
 
+import importlib
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import empyrical
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from engine_markets import FREE, given_signals, market, walk
+from support.engine_markets import FREE, given_signals, market, walk
 
-from quantlab.config import RunConfig
+from quantlab.domain.config import RunConfig
+from quantlab.trading.fills import RoundTrips
 from quantlab.trading.metrics import (
-    bar_returns,
     best_result,
     buy_and_hold,
-    cagr,
     drawdowns,
     figures,
+    longest_losing_streak,
     max_drawdown,
-    round_trips,
-    sortino,
     summary,
+)
+from quantlab.trading.returns import (
+    bar_returns,
+    cagr,
+    returns_by_month,
+    sharpe_interval,
+    sharpe_simple,
+    sortino,
 )
 from quantlab.trading.simulation import simulate
 
@@ -32,14 +38,21 @@ if TYPE_CHECKING:
 NAN = float("nan")
 
 
+@pytest.fixture(scope="module")
+def empyrical() -> Any:
+    """Load what figures are compared with: that takes seconds, so only who compares waits for it."""
+    return importlib.import_module("empyrical")
+
+
 def figures_of(seed: int) -> tuple[Figures, pd.Series]:
     prices, config = walk(700, seed), RunConfig()
     simulation = simulate(prices, config)
     return figures(simulation, prices, config), pd.Series(bar_returns(simulation.equity, config.initial_cash))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_figures_are_empyricals(seed: int) -> None:
+def test_figures_are_empyricals(empyrical: Any, seed: int) -> None:
     found, returns = figures_of(seed)
     expected = {
         "total_return": empyrical.cum_returns_final(returns),
@@ -64,7 +77,7 @@ def test_a_trade_is_a_closed_round_trip() -> None:
 
 def test_round_trips_are_net_of_costs() -> None:
     config = RunConfig(fee=0.01, slippage_bps=100.0)
-    (trip,) = round_trips(simulate(market([10.0] * 5), config, given_signals([0], [1])).fills)
+    (trip,) = RoundTrips(simulate(market([10.0] * 5), config, given_signals([0], [1])).fills)
     assert trip.profit_fraction == pytest.approx(0.99 * 0.99 / (1.01 * 1.01) - 1)
     assert trip.profit == pytest.approx(1000 * trip.profit_fraction)
     assert trip.bars_held == 1
@@ -96,6 +109,13 @@ def test_without_trades_what_needs_them_is_undefined() -> None:
         "expectancy_net",
         "avg_holding_days",
         "avg_holding_bars",
+        "sharpe_low",
+        "sharpe_high",
+        "buy_and_hold_sharpe",
+        "best_trade",
+        "worst_trade",
+        "avg_trade",
+        "max_participation",
     }
 
 
@@ -168,7 +188,7 @@ def test_growth_beyond_all_floats_is_undefined() -> None:
 def test_a_recorded_year_goes_before_what_the_prices_tell() -> None:
     prices = market([10.0] * 365)
     simulation = simulate(prices, FREE, given_signals([10], [100]))
-    assert figures(simulation, prices, FREE, None, 730.0).turnover == pytest.approx(4.0)
+    assert figures(simulation, prices, FREE, 730.0).turnover == pytest.approx(4.0)
 
 
 def test_a_full_round_trip_a_year_turns_over_twice() -> None:
@@ -252,3 +272,105 @@ def test_figures_beside_one_beyond_all_floats_stand() -> None:
 
 def test_every_figure_of_the_best_result_is_the_figures_own() -> None:
     assert best_result(beyond_floats())["volatility"] is None
+
+
+def interval_of(returns: list[float]) -> tuple[float, float]:
+    low, high = sharpe_interval(np.array(returns), 1.0)
+    assert low is not None
+    assert high is not None
+    return low, high
+
+
+def test_sharpes_interval_of_normal_returns_is_that_of_the_normal_theory() -> None:
+    returns = np.random.default_rng(5).normal(0.02, 0.1, 200_000)
+    ratio = sharpe_simple(returns, 1.0)
+    low, high = interval_of(returns.tolist())
+    assert ratio is not None
+    assert (low + high) / 2 == pytest.approx(ratio)
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt((1 + ratio**2 / 2) / 200_000), rel=0.01)
+
+
+def test_sharpes_interval_holds_the_true_ratio_in_ninety_five_of_a_hundred_skewed_histories() -> None:
+    random = np.random.default_rng(9)
+    within = 0
+    for _ in range(1000):
+        # A gamma distribution of shape 4: mean 4, standard deviation 2, skewness 1.
+        low, high = interval_of((random.gamma(4.0, 1.0, 500) - 3.6).tolist())
+        within += low <= 0.4 / 2.0 <= high
+    assert 930 <= within <= 970
+
+
+def test_sharpes_interval_grows_with_the_root_of_the_year() -> None:
+    returns = np.array([0.01, -0.02, 0.03, 0.0])
+    assert sharpe_interval(returns, 4.0) == pytest.approx([2 * end for end in interval_of(returns.tolist())])
+
+
+def test_returns_that_never_vary_have_no_interval() -> None:
+    assert sharpe_interval(np.zeros(10), 365.0) == (None, None)
+
+
+def test_best_worst_and_average_trade_are_fractions_of_the_cash_put_in() -> None:
+    prices = market([10.0, 10.0, 11.0, 11.0, 11.0, 8.8, 8.8])
+    found = figures(simulate(prices, FREE, given_signals([0, 3], [2, 5])), prices, FREE)
+    assert (found.best_trade, found.worst_trade) == pytest.approx((0.1, -0.2))
+    assert found.avg_trade == pytest.approx(-0.05)
+
+
+def test_the_longest_losing_streak_counts_trades_in_a_row() -> None:
+    assert longest_losing_streak(np.array([-1.0, -1.0, 2.0, -1.0, -1.0, -1.0, 0.0, -1.0])) == 3
+    assert longest_losing_streak(np.array([])) == 0
+
+
+def test_the_gross_return_adds_costs_back() -> None:
+    config, prices = RunConfig(fee=0.01, slippage_bps=100.0), market([10.0] * 5)
+    found = figures(simulate(prices, config, given_signals([0], [1])), prices, config)
+    assert found.gross_return == pytest.approx(0.0)
+    assert found.total_return < -0.03
+
+
+@pytest.mark.slow
+def test_buy_and_hold_has_the_figures_of_its_own_equity(empyrical: Any) -> None:
+    prices, config = walk(700), RunConfig()
+    found = figures(simulate(prices, config), prices, config)
+    returns = pd.Series(bar_returns(buy_and_hold(prices, 1000.0), 1000.0))
+    assert found.buy_and_hold_max_drawdown == pytest.approx(empyrical.max_drawdown(returns))
+    assert found.buy_and_hold_volatility == pytest.approx(
+        empyrical.annual_volatility(returns, annualization=365)
+    )
+    assert found.buy_and_hold_sharpe == pytest.approx(empyrical.sharpe_ratio(returns, annualization=365))
+
+
+def test_the_largest_participation_is_of_the_fills_whose_volume_is_known() -> None:
+    prices = replace(market([10.0] * 6), volume=np.array([1.0, 1000.0, 0.0, NAN, 500.0, 1.0]))
+    done = simulate(prices, FREE, given_signals([0, 2], [1, 3]))
+    assert figures(done, prices, FREE).max_participation == pytest.approx(100 / 500)
+
+
+def test_where_no_volume_is_known_no_participation_is() -> None:
+    prices = replace(market([10.0] * 4), volume=np.full(4, NAN))
+    assert figures(simulate(prices, FREE, given_signals([0])), prices, FREE).max_participation is None
+
+
+def test_what_lots_leave_over_is_no_profit() -> None:
+    prices, config = market([300.0] * 3), msgspec.structs.replace(FREE, lot_size=1.0)
+    found = figures(simulate(prices, config, given_signals([0])), prices, config)
+    assert (found.unrealised_profit, found.total_return) == (0.0, 0.0)
+
+
+def test_months_compound_to_their_year_and_to_the_whole() -> None:
+    prices = walk(700)
+    equity = simulate(prices, RunConfig()).equity
+    years = returns_by_month(prices.times, equity, 1000.0)
+    assert [year.year for year in years] == [2023, 2024]
+    assert [value is None for value in years[1].months] == [False] * 12
+    grown = np.prod([1 + year.whole for year in years])
+    assert grown == pytest.approx(equity[-1] / 1000.0)
+    assert np.prod([1 + value for value in years[0].months if value is not None]) == pytest.approx(
+        1 + years[0].whole
+    )
+
+
+def test_months_without_bars_are_none() -> None:
+    prices = market([10.0] * 20, start="2023-11-15")
+    (year,) = returns_by_month(prices.times, np.full(20, 1000.0), 1000.0)
+    assert [month for month, value in enumerate(year.months, start=1) if value is not None] == [11, 12]

@@ -15,12 +15,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from ledger_history import CHECKOUT, open_root, stored
+from support.ledger_history import CHECKOUT, open_root, stored
 
-from quantlab.errors import LedgerError
-from quantlab.store import guards, migrate, views
-from quantlab.store.revision import HEAD_REVISION
-from quantlab.store.schema import metadata
+from quantlab.base.errors import LedgerError
+from quantlab.ledger import migrate
+from quantlab.ledger.revision import HEAD_REVISION, migrations_folder
+from quantlab.ledger.schema import metadata
+from quantlab.ledger.sql import guards, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,8 @@ GUARDS_OF_REVISION = {
     "0003": "8d404a785630c49ce96b2b0c7620c176857e66844336bbfd67eb482d464ba1d7",
     "0004": "1e3692512b60f4f8cf1816b5b144f0f56f3c1e9c58ef96b3ba7aab40edecf164",
     "0005": "bde556ea1c70a06433d7fcaa13800584b806df3892e9fc7d7c70a839c2bf0fe4",
+    "0006": "34110d0ea9435f98db7ca23e298dac5d17c979b666354796c794d552d9626623",
+    "0007": "34110d0ea9435f98db7ca23e298dac5d17c979b666354796c794d552d9626623",
 }
 """Revision -> the texts of guards that it made. A change of a text needs a migration, or ledgers keep the old one."""
 
@@ -75,17 +78,17 @@ def test_triggers_and_views_are_word_for_word_those_of_the_program(connection: s
     found = connection.exec_driver_sql(
         "SELECT sql FROM sqlite_master WHERE type IN ('trigger', 'view')"
     ).scalars()
-    assert sorted(found) == sorted((*guards.SQLITE, *views.SQLITE.values()))
+    assert sorted(found) == sorted((*guards.of_sqlite(), *views.of(sqlite=True).values()))
 
 
 def test_the_program_s_revision_is_the_newest_migration() -> None:
     config = Config()
-    config.set_main_option("script_location", str(migrate.migrations_folder()))
+    config.set_main_option("script_location", migrations_folder())
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD_REVISION
 
 
 def test_the_guards_texts_are_those_of_the_revision() -> None:
-    texts = "\n".join((*guards.SQLITE, *guards.POSTGRES))
+    texts = "\n".join((*guards.of_sqlite(), *guards.of_postgres()))
     assert hashlib.sha256(texts.encode()).hexdigest() == GUARDS_OF_REVISION[HEAD_REVISION]
 
 
@@ -100,12 +103,12 @@ def test_a_ledger_of_the_first_revision_gets_todays_guards(
     file.close()
     open_root(tmp_path).close()
     found = stored(tmp_path / "ledger.db", "SELECT sql FROM sqlite_master WHERE name = 'events_guard_insert'")
-    assert found == [(guards.SQLITE[0],)]
-    assert "as it is now it is kept as ledger.db.before-0005-from-0001" in caplog.text
+    assert found == [(guards.of_sqlite()[0],)]
+    assert "as it is now it is kept as ledger.db.before-0007-from-0001" in caplog.text
 
 
 def test_the_migrations_lie_beside_the_package_in_a_checkout() -> None:
-    assert migrate.migrations_folder() == CHECKOUT / "migrations"
+    assert migrations_folder() == str(CHECKOUT / "migrations")
 
 
 def _alembic(*arguments: str, ledger: Path) -> subprocess.CompletedProcess[str]:
@@ -141,10 +144,10 @@ def test_alembic_downgrade_is_refused_and_the_ledger_stays(tmp_path: Path) -> No
     assert stored(tmp_path / "ledger.db", "SELECT * FROM ledger_head") == before
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0006", "0007"])
 def test_no_migration_can_be_undone(revision: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(migrate.migrations_folder()))
+    config.set_main_option("script_location", migrations_folder())
     script = ScriptDirectory.from_config(config).get_revision(revision)
     with pytest.raises(NotImplementedError, match="restore the backup"):
         script.module.downgrade()
@@ -159,8 +162,8 @@ def test_alembic_offers_no_offline_sql(tmp_path: Path) -> None:
 _OPEN = """
 import sys
 from pathlib import Path
-from ledger_history import entry, open_root, started
-from quantlab.sessions.recorder import Recorder
+from support.ledger_history import entry, open_root, started
+from quantlab.ledger.recorder import Recorder
 root, name, gate = Path(sys.argv[1]), sys.argv[2], sys.stdin.readline()
 with open_root(root) as store:
     Recorder(store).record(entry(name, 1, started(name)))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_markets import given_signals, market
+from support.engine_markets import given_signals, market
 
-from quantlab.config import RunConfig
+from quantlab.domain.config import RunConfig
 from quantlab.trading.metrics import figures
 from quantlab.trading.results import Figures, Simulation
 from quantlab.trading.simulation import simulate
@@ -42,9 +42,9 @@ def session() -> Simulation:
 
 
 def arithmetic() -> dict[str, Any]:
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"sum": sum, "range": range}  # one scope: comprehensions see no other
     for name, expression, _ in LINES:
-        values[name] = eval(expression, {"sum": sum}, values)
+        values[name] = eval(expression, values)
     return values
 
 

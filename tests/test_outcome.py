@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from engine_markets import FREE, given_signals, market
 from msgspec.structs import replace
+from support.engine_markets import FREE, given_signals, market
 
-from quantlab.config import RunConfig
-from quantlab.errors import DataError
+from quantlab.base.errors import DataError
+from quantlab.domain.config import RunConfig
 from quantlab.trading.digest import result_digest
 from quantlab.trading.metrics import figures
 from quantlab.trading.outcome import evaluate
@@ -18,7 +18,7 @@ from quantlab.trading.simulation import simulate
 
 if TYPE_CHECKING:
     from quantlab.trading.market import Prices
-    from quantlab.trading.strategy import Strategy
+    from quantlab.trading.tape import Decider
 
 QUALITY = DataQuality(
     bars=8,
@@ -37,7 +37,7 @@ QUALITY = DataQuality(
 PRICES = market([10.0, 10.0, 12.0, 9.0, 9.0, 11.0, 10.0, 10.0])
 
 
-def outcome_of(strategy: Strategy, prices: Prices = PRICES) -> Outcome:
+def outcome_of(strategy: Decider, prices: Prices = PRICES) -> Outcome:
     return evaluate(FREE, prices, QUALITY, simulate(prices, FREE, strategy), "ab" * 32)
 
 
@@ -101,3 +101,55 @@ def test_waits_are_told() -> None:
 def test_intraday_warnings_tell_the_time(step: str) -> None:
     prices = market([10.0] * 6, start="2023-01-02T09", step=step)
     assert "2023-01-02 10:00" in outcome_of(given_signals([0]), prices).warnings[1]
+
+
+WARM = 3
+
+
+def warmed_up() -> Outcome:
+    config = replace(FREE, warmup=WARM)
+    simulation = simulate(PRICES, config, given_signals([0, 4], [6]))
+    return evaluate(config, PRICES, QUALITY, simulation, "ab" * 32)
+
+
+def test_figures_count_from_the_first_bar_after_the_warm_up() -> None:
+    outcome = warmed_up()
+    assert (outcome.figures.bars, outcome.figures.days, len(outcome.simulation.equity)) == (5, 5, 5)
+    assert outcome.prices.times[0] == PRICES.times[WARM]
+    assert outcome.figures.exposure == 2 / 5
+    assert outcome.buy_and_hold[-1] == pytest.approx(1000 * 10.0 / 12.0)
+
+
+def test_a_fill_after_a_warm_up_keeps_its_time() -> None:
+    outcome = warmed_up()
+    (buy, _sell) = outcome.simulation.fills
+    assert (buy.signal_bar, buy.bar) == (4 - WARM, 5 - WARM)
+    assert outcome.prices.times[buy.bar] == PRICES.times[5]
+
+
+def test_the_digest_is_over_the_warm_up_too() -> None:
+    outcome = warmed_up()
+    whole = simulate(PRICES, replace(FREE, warmup=WARM), given_signals([0, 4], [6]))
+    assert outcome.result_digest == result_digest(whole) != result_digest(outcome.simulation)
+    assert len(outcome.tape) == len(PRICES)
+
+
+def test_an_order_that_waits_after_a_warm_up_is_told_with_its_day() -> None:
+    config = replace(FREE, warmup=WARM)
+    simulation = simulate(PRICES, config, given_signals([7]))
+    outcome = evaluate(config, PRICES, QUALITY, simulation, "")
+    assert outcome.simulation.pending is not None
+    assert outcome.simulation.pending.signal_bar == 7 - WARM
+    assert "decided on 2023-01-09" in outcome.warnings[-1]
+
+
+def test_a_warm_up_that_leaves_no_bar_is_refused() -> None:
+    config = replace(FREE, warmup=8)
+    with pytest.raises(DataError, match="All of the 8 bars are warm-up"):
+        evaluate(config, PRICES, QUALITY, simulate(PRICES, config, given_signals()), "")
+
+
+def test_orders_that_were_not_placed_are_told() -> None:
+    config = replace(FREE, min_notional=5000.0)
+    simulation = simulate(PRICES, config, given_signals([1]))
+    assert "1 order(s) were not placed" in evaluate(config, PRICES, QUALITY, simulation, "").warnings[-1]

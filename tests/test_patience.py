@@ -9,10 +9,10 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from quantlab.store import patience
-from quantlab.store.location import locate
-from quantlab.store.patience import LAST_SECONDS, WORD_SECONDS, Patience
-from quantlab.store.watched import watch
+from quantlab.ledger.location import locate
+from quantlab.ledger.postgres import patience
+from quantlab.ledger.postgres.patience import LAST_SECONDS, TELL_AFTER_SECONDS, Patience
+from quantlab.ledger.postgres.watched import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,34 +93,34 @@ def test_the_operator_is_told_once(clock: Clock, caplog: pytest.LogCaptureFixtur
 
 def test_a_short_silence_is_not_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     wait = waits(LONG)
-    clock.now += WORD_SECONDS - 0.1
-    wait.hear_of_silence(WORD_SECONDS - 0.1)
+    clock.now += TELL_AFTER_SECONDS - 0.1
+    wait.check_timeout(TELL_AFTER_SECONDS - 0.1)
     assert caplog.records == []
 
 
 def test_a_long_silence_is_told_once(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     wait = waits(LONG)
-    for seconds in (WORD_SECONDS, WORD_SECONDS + 1.0):
+    for seconds in (TELL_AFTER_SECONDS, TELL_AFTER_SECONDS + 1.0):
         clock.now += seconds
-        wait.hear_of_silence(seconds)
+        wait.check_timeout(seconds)
     assert len(caplog.records) == 1
 
 
 def test_silence_beyond_the_wait_ends_it(clock: Clock) -> None:
     wait = waits(LONG)
     clock.now += LONG - 0.5
-    wait.hear_of_silence(0.5)
+    wait.check_timeout(0.5)
     clock.now += 0.5
     with pytest.raises(TimeoutError, match="no answer"):
-        wait.hear_of_silence(1.0)
+        wait.check_timeout(1.0)
 
 
 def test_silence_is_borne_no_longer_than_the_last_seconds_once_somebody_asks_to_stop(clock: Clock) -> None:
     wait = waits(LONG, lambda: True)
-    wait.hear_of_silence(0.0)
+    wait.check_timeout(0.0)
     clock.now += LAST_SECONDS
     with pytest.raises(TimeoutError):
-        wait.hear_of_silence(LAST_SECONDS)
+        wait.check_timeout(LAST_SECONDS)
 
 
 def connect_timeout(monkeypatch: pytest.MonkeyPatch, *, left: float, given: int | str) -> Any:

@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import asdict
-from prices_cases import config, daily, flat, weekdays
+from numpy.testing import assert_array_equal
+from support.prices_cases import config, daily, flat, weekdays
 
 from quantlab.exports.bundle import data_facts
-from quantlab.research.rerun import rerun
-from quantlab.trading.calendars import bars_a_day, calendar_of, is_guess
-from quantlab.trading.intervals import step
-from quantlab.trading.periods import periods_as_first_released, periods_per_year
+from quantlab.runner.rerun import rerun
+from quantlab.trading.calendars import (
+    bars_a_day,
+    calendar_of,
+    is_guess,
+    periods_as_first_released,
+    periods_per_year,
+)
+from quantlab.trading.intervals import dates_of, days, step
 from quantlab.trading.prices import table
 from quantlab.trading.quality import assess
 
@@ -182,3 +190,20 @@ def test_a_session_of_the_first_release_runs_again_with_its_own_year(tmp_path: P
     )
     years = [each.figures.periods_per_year for each in (today, first)]
     assert years == [252 * 24, 252 * 7]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    gaps=st.lists(st.integers(1, 5 * 24 * 60), max_size=80),
+    first=st.integers(-50_000, 50_000),
+    unit=st.sampled_from(["s", "m"]),
+)
+def test_the_days_of_bars_are_those_that_looking_at_each_gives(
+    gaps: list[int], first: int, unit: str
+) -> None:
+    since = np.array([0, *gaps]).cumsum().astype(f"m8[{unit}]").astype("m8[ns]")
+    times = np.datetime64("2024-01-01", "ns") + np.timedelta64(first, "h") + since
+    for some in (times, times[:0]):
+        found, expected = dates_of(some), np.unique(days(some), return_counts=True)
+        assert_array_equal(found[0], expected[0])
+        assert_array_equal(found[1], expected[1])

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from both_engines import REPOSITORY, birth
-from postgres_server import SOURCE, NoServerError, find_binaries, own_schema, start_own
+from support.both_engines import REPOSITORY, birth
+from support.postgres_server import SOURCE, NoServerError, find_binaries, own_schema, start_own
 
-from quantlab.sessions.recorder import Recorder
-from quantlab.store.engine import open_store
-from quantlab.store.location import locate
+from quantlab.ledger.location import locate
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.store import open_store
 
 
 @pytest.mark.parametrize("source", ["machine", "package"])
@@ -35,7 +35,7 @@ def test_a_server_comes_from_either_source(source: str, monkeypatch: pytest.Monk
 
 def test_a_server_ends_with_the_process_that_started_it() -> None:
     script = (
-        "import time, postgres_server as p; s = p.start_own(); "
+        "import time; from support import postgres_server as p; s = p.start_own(); "
         "print(s._process.pid, s.folder, flush=True); time.sleep(99)"
     )
     process = subprocess.Popen(

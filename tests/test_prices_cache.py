@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from prices_cases import asked, daily, same_bars
+from support.prices_cases import asked, daily, same_bars
 
-from quantlab.errors import ConfigError, DataError
+from quantlab.base.errors import ConfigError, DataError
 from quantlab.trading.market import Origin
 from quantlab.trading.prices import cache
 from quantlab.trading.prices.asked import Received
@@ -18,6 +18,7 @@ from quantlab.trading.prices.asked import Received
 if TYPE_CHECKING:
     from pathlib import Path
 
+BY = "20260101_000000_paper_000000000000"
 YAHOO = Origin(
     source="yahoo", detail="UTC", adjusted=True, retrieved_at="2026-01-01T00:00:00+00:00", notes=("N.",)
 )
@@ -28,7 +29,8 @@ def received(origin: Origin = YAHOO, **changes: Any) -> Received:
 
 
 def kept(folder: Path, **changes: Any) -> Path:
-    return cache.store(folder, asked(), received(**changes))
+    cache.store(folder, asked(), received(**changes), BY)
+    return cache.entry_path(folder, asked())
 
 
 def table_of(entry: Path) -> Path:
@@ -36,10 +38,23 @@ def table_of(entry: Path) -> Path:
 
 
 def test_what_was_kept_comes_back_with_its_origin(tmp_path: Path) -> None:
-    kept(tmp_path)
+    download = cache.store(tmp_path, asked(), received(), BY)
     found = cache.fetch(tmp_path, asked())
     assert same_bars(found.prices, received().prices)
-    assert found.prices.origin == replace(YAHOO, from_cache=True)
+    assert found.prices.origin == replace(YAHOO, from_cache=True, download=download)
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"splits": [["2023-02-01T00:00:00", 4.0]]}, {"dropped": ["2023-02-01"]}, {"notes": []}]
+)
+def test_an_entry_that_says_anything_else_is_another_download(tmp_path: Path, change: dict[str, Any]) -> None:
+    download = cache.store(tmp_path, asked(), received(), BY)
+    entry = cache.entry_path(tmp_path, asked())
+    if change:
+        entry.write_text(json.dumps({**json.loads(entry.read_text()), **change}))
+    found = cache.fetch(tmp_path, asked()).prices.origin.download
+    assert found is not None
+    assert (found.by, found == download) == (BY, not change)
 
 
 def test_an_entry_is_two_files_and_nothing_else(tmp_path: Path) -> None:
@@ -67,9 +82,12 @@ def test_dropped_bars_at_the_ends_of_a_part_are_told_as_its_bars_are(tmp_path: P
 def test_an_entry_of_the_first_release_is_read(tmp_path: Path) -> None:
     entry = kept(tmp_path)
     content = json.loads(entry.read_text())
-    del content["repeated_bars"]
+    del content["repeated_bars"], content["downloaded_by"]
     entry.write_text(json.dumps(content))
-    assert cache.fetch(tmp_path, asked()).repeated_bars == 0
+    found = cache.fetch(tmp_path, asked())
+    assert found.repeated_bars == 0
+    assert found.prices.origin.download is not None
+    assert found.prices.origin.download.by == ""
 
 
 def test_a_part_of_the_range_is_cut_out(tmp_path: Path) -> None:
@@ -81,7 +99,7 @@ def test_a_part_of_the_range_is_cut_out(tmp_path: Path) -> None:
 def test_the_latest_download_is_used(tmp_path: Path) -> None:
     kept(tmp_path)
     later = replace(YAHOO, retrieved_at="2026-02-01T00:00:00+00:00")
-    cache.store(tmp_path, asked(start="2022-12-31"), received(origin=later))
+    cache.store(tmp_path, asked(start="2022-12-31"), received(origin=later), BY)
     assert cache.fetch(tmp_path, asked()).prices.origin.retrieved_at == later.retrieved_at
 
 
@@ -135,7 +153,9 @@ def test_an_unreadable_entry_is_named(tmp_path: Path, content: bytes) -> None:
 def test_a_whole_entry_is_used_instead_of_a_damaged_one_and_says_so(tmp_path: Path) -> None:
     whole = kept(tmp_path)
     later = replace(YAHOO, retrieved_at="2026-02-01T00:00:00+00:00")
-    damaged = cache.store(tmp_path, asked(start="2022-12-31", end="2024-01-02"), received(origin=later))
+    wider = asked(start="2022-12-31", end="2024-01-02")
+    cache.store(tmp_path, wider, received(origin=later), BY)
+    damaged = cache.entry_path(tmp_path, wider)
     table = table_of(damaged)
     table.write_bytes(b"")
     found = cache.fetch(tmp_path, asked())

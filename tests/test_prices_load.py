@@ -14,14 +14,16 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from prices_cases import NOW, asked, config, daily, flat, same_bars, weekdays
-from yahoo_server import YahooServer, closed_port, proxied
+from support.loopback_proxy import proxied
+from support.prices_cases import NOW, asked, config, daily, flat, same_bars, weekdays
+from support.yahoo_server import YahooServer, closed_port
 
-from quantlab.errors import DataError
-from quantlab.trading import prices
-from quantlab.trading.prices import load_prices, table, yahoo
+from quantlab.base.errors import DataError
+from quantlab.base.levels import PROGRESS
+from quantlab.trading.prices import loading, table, yahoo
 from quantlab.trading.prices.asked import plain
 from quantlab.trading.prices.coverage import check_coverage
+from quantlab.trading.prices.loading import load_prices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,27 +135,31 @@ def test_a_failed_download_without_cache_says_nothing_of_it(server: YahooServer,
     assert "cache" not in str(caught.value)
 
 
-def test_retries_are_told(server: YahooServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
+def test_retries_are_told(
+    server: YahooServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(PROGRESS, "quantlab")
     server.script = ["server_error"]
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    monkeypatch.setattr(prices, "SLOW_SECONDS", 60.0)
-    load_prices(config(prices="yahoo"), now=NOW, cache_folder=None, say=told.append)
-    assert told == ["Yahoo's server failed (HTTP 503). Trying again in 0.001 s (attempt 2 of 4)."]
+    monkeypatch.setattr(loading, "SLOW_SECONDS", 60.0)
+    load_prices(config(prices="yahoo"), now=NOW, cache_folder=None, told=True)
+    assert caplog.messages == ["Yahoo's server failed (HTTP 503). Trying again in 0.001 s (attempt 2 of 4)."]
 
 
-def test_loading_that_takes_its_time_is_told(server: YahooServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
+def test_loading_that_takes_its_time_is_told(
+    server: YahooServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(PROGRESS, "quantlab")
     server.answer, server.hang_seconds = "slow", 0.5
-    monkeypatch.setattr(prices, "SLOW_SECONDS", 0.1)
-    load_prices(config(prices="yahoo"), now=NOW, cache_folder=None, say=told.append)
-    assert told == ["loading prices from yahoo"]
+    monkeypatch.setattr(loading, "SLOW_SECONDS", 0.1)
+    load_prices(config(prices="yahoo"), now=NOW, cache_folder=None, told=True)
+    assert caplog.messages == ["loading prices from yahoo"]
 
 
-def test_short_loading_is_not_told() -> None:
-    told: list[str] = []
-    load_prices(config(), now=NOW, cache_folder=None, say=told.append)
-    assert told == []
+def test_short_loading_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(PROGRESS, "quantlab")
+    load_prices(config(), now=NOW, cache_folder=None, told=True)
+    assert caplog.messages == []
 
 
 def test_holidays_at_both_ends_are_no_half_range() -> None:
@@ -292,8 +298,8 @@ def test_no_network_at_all_is_a_data_error(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_synthetic_prices_load_neither_pandas_nor_yfinance() -> None:
     script = (
-        "import sys; from datetime import UTC, datetime; from quantlab.config import RunConfig\n"
-        "from quantlab.trading.prices import load_prices\n"
+        "import sys; from datetime import UTC, datetime; from quantlab.domain.config import RunConfig\n"
+        "from quantlab.trading.prices.loading import load_prices\n"
         "load_prices(RunConfig(prices='synthetic'), cache_folder=None,\n"
         "            now=datetime(2026, 1, 1, tzinfo=UTC))\n"
         "print({'pandas', 'yfinance', 'pyarrow'} & set(sys.modules))"

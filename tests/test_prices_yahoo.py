@@ -20,11 +20,14 @@ import yfinance
 from curl_cffi.requests import exceptions as http
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from prices_cases import asked
-from yahoo_server import YahooServer, bar_times, closed_port, price, proxied
+from support.loopback_proxy import proxied
+from support.prices_cases import asked
+from support.yahoo_server import YahooServer, bar_times, closed_port, price
 
-from quantlab.errors import DataError
+from quantlab.base.errors import DataError
+from quantlab.domain.config import RunConfig, validated
 from quantlab.trading.prices import yahoo
+from quantlab.trading.prices.loading import load_prices
 from quantlab.trading.prices.yahoo_failures import classify
 
 if TYPE_CHECKING:
@@ -52,13 +55,12 @@ def server(running: YahooServer, monkeypatch: pytest.MonkeyPatch) -> YahooServer
     return running
 
 
-def fetch(waits: list[float] | None = None, told: list[str] | None = None, **changes: Any) -> Received:
+def fetch(waits: list[float] | None = None, **changes: Any) -> Received:
     seconds = changes.pop("request_seconds", 5.0)
     pauses = [] if waits is None else waits
     return yahoo.fetch(
         asked(**changes),
         sleep=pauses.append,
-        on_retry=None if told is None else told.append,
         request_seconds=seconds,
     )
 
@@ -333,12 +335,14 @@ def test_an_attempt_as_a_whole_ends_in_time(server: YahooServer) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["server_error", "truncated", "rate_limited", "down"])
-def test_a_passing_trouble_is_overcome(server: YahooServer, trouble: str) -> None:
+def test_a_passing_trouble_is_overcome(
+    server: YahooServer, trouble: str, caplog: pytest.LogCaptureFixture
+) -> None:
     server.script = [trouble, trouble] if trouble == "rate_limited" else [trouble]
-    told: list[str] = []
-    assert len(fetch(told=told).prices) == 365
-    assert len(told) == 1
-    assert "Trying again in" in told[0]
+    caplog.set_level("INFO", "quantlab")
+    assert len(fetch().prices) == 365
+    (told,) = caplog.messages
+    assert "Trying again in" in told
 
 
 def test_a_failed_download_is_not_remembered(server: YahooServer) -> None:
@@ -397,7 +401,7 @@ def test_nothing_is_printed_or_logged(
 )
 def test_errors_are_told_apart_by_type(error: Exception, named: str, attempts: int) -> None:
     failure = classify(error, asked())
-    assert named in failure.message(1)
+    assert named in "".join(map(str, failure.message(1)))
     assert failure.attempts == attempts
 
 
@@ -413,8 +417,8 @@ def program(script: str, server: YahooServer, home: Path) -> subprocess.Popen[st
 LOAD = """
 import signal, sys
 from datetime import UTC, datetime
-from quantlab.config import RunConfig
-from quantlab.trading.prices import load_prices
+from quantlab.domain.config import RunConfig, validated
+from quantlab.trading.prices.loading import load_prices
 def stop(number, frame): raise SystemExit(7)
 signal.signal(signal.SIGTERM, stop)
 prices, _ = load_prices(RunConfig(), now=datetime(2026, 1, 1, tzinfo=UTC), cache_folder=None)
@@ -505,3 +509,130 @@ def test_an_odd_answer_is_bars_or_a_data_error(
 @given(body=st.binary(max_size=200))
 def test_junk_is_a_data_error(server: YahooServer, body: bytes) -> None:
     assert complaint(server, body)
+
+
+def sao_paulo(result: dict[str, Any]) -> None:
+    """Stamp days as Yahoo does for Sao Paulo: at midnight, from 2023-04-04 on at eleven in the evening before."""
+    result["meta"]["exchangeTimezoneName"] = "America/Sao_Paulo"
+    change = int(datetime(2023, 4, 4, tzinfo=UTC).timestamp())
+    days = [moment // 86_400 * 86_400 for moment in result["timestamp"]]
+    result["timestamp"] = [day + (3 if day < change else 2) * 3_600 for day in days]
+
+
+@pytest.mark.parametrize(
+    ("interval", "first", "bars"), [("1d", "2023-01-02", 260), ("1wk", "2023-01-02", 52)]
+)
+def test_days_stamped_in_the_evening_before_are_the_next_ones(
+    server: YahooServer, interval: str, first: str, bars: int
+) -> None:
+    server.edit = sao_paulo
+    received = fetch(ticker="PETR4.SA", interval=interval)
+    days = received.prices.times.astype("M8[D]")
+    assert (len(days), str(days[0]), received.repeated_bars) == (bars, first, 0)
+    assert np.is_busday(days).all()
+    assert len(np.unique(days)) == bars
+
+
+def test_a_day_stamped_twice_around_the_change_is_still_refused_if_it_differs(server: YahooServer) -> None:
+    def twice(result: dict[str, Any]) -> None:
+        with_bar_again(100, open=1.0)(result)
+        sao_paulo(result)
+
+    server.edit = twice
+    with pytest.raises(DataError, match="two different bars"):
+        fetch(ticker="PETR4.SA")
+
+
+def without_prices(*places: int) -> Callable[[dict[str, Any]], None]:
+    def edit(result: dict[str, Any]) -> None:
+        columns = (
+            *result["indicators"]["quote"][0].values(),
+            result["indicators"]["adjclose"][0]["adjclose"],
+        )
+        for column in columns:
+            for place in places:
+                column[place] = None
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("places", "changes", "bars", "missing"),
+    [
+        ((20, 90, 91, 300), {"start": "2024-01-01", "end": "2025-01-01"}, 362, 4),
+        ((-2, -1), {"end": "2023-06-20"}, 168, 2),
+        ((0,), {}, 364, 1),
+    ],
+)
+def test_a_few_days_without_prices_are_missing_bars(
+    server: YahooServer, places: tuple[int, ...], changes: dict[str, str], bars: int, missing: int
+) -> None:
+    server.edit = without_prices(*places)
+    config = validated({"start": "2023-01-01", "end": "2024-01-01", **changes})
+    prices, quality = load_prices(config, now=datetime(2026, 3, 4, tzinfo=UTC), cache_folder=None)
+    assert (len(prices), quality.missing_bars, quality.dropped_bars) == (bars, missing, len(places))
+    assert quality.doubts == ()
+
+
+def test_many_days_without_prices_are_refused(server: YahooServer) -> None:
+    server.edit = without_prices(*range(0, 365, 18))
+    with pytest.raises(DataError, match="unusable price"):
+        fetch()
+
+
+def test_a_trading_week_that_changes_is_no_gap(server: YahooServer) -> None:
+    def tel_aviv(result: dict[str, Any]) -> None:
+        result["meta"]["exchangeTimezoneName"] = "Asia/Jerusalem"
+        change = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp())
+        weekdays = [datetime.fromtimestamp(moment, UTC).weekday() for moment in result["timestamp"]]
+        traded = [
+            day in ((6, 0, 1, 2, 3) if moment < change else range(5))
+            for day, moment in zip(weekdays, result["timestamp"], strict=True)
+        ]
+        quote, adjusted = result["indicators"]["quote"][0], result["indicators"]["adjclose"][0]
+        for columns in (quote, adjusted, result):
+            for name, column in columns.items():
+                if isinstance(column, list):
+                    columns[name] = [one for one, keep in zip(column, traded, strict=True) if keep]
+        result["timestamp"] = [moment // 86_400 * 86_400 - 7_200 for moment in result["timestamp"]]
+
+    server.edit = tel_aviv
+    config = RunConfig(ticker="TEVA-TA", start="2025-06-01", end="2026-03-01")
+    prices, quality = load_prices(config, now=datetime(2026, 3, 4, tzinfo=UTC), cache_folder=None)
+    days = prices.times.astype("M8[D]")
+    sundays = np.is_busday(days, weekmask="Sun")
+    assert sundays[days < np.datetime64("2026-01-05")].any()
+    assert not sundays[days >= np.datetime64("2026-01-05")].any()
+    assert (quality.calendar, quality.missing_bars, quality.doubts) == ("weekdays", 0, ())
+
+
+def with_split(place: int, *, applied: bool) -> Callable[[dict[str, Any]], None]:
+    """Tell of a split 4:1 on a bar; where it was not applied, prices before it are those of old."""
+
+    def edit(result: dict[str, Any]) -> None:
+        moment = result["timestamp"][place]
+        split = {"date": moment, "numerator": 4, "denominator": 1, "splitRatio": "4:1"}
+        result["events"] = {"splits": {str(moment): split}}
+        columns = {**result["indicators"]["quote"][0], **result["indicators"]["adjclose"][0]}
+        for name, column in columns.items():
+            if name != "volume" and not applied:
+                column[:place] = [4 * one for one in column[:place]]
+
+    return edit
+
+
+@pytest.mark.parametrize("interval", ["1d", "1h"])
+def test_a_split_that_yahoo_tells_of_and_did_not_apply_is_a_certain_break(
+    server: YahooServer, tmp_path: Path, interval: str
+) -> None:
+    config = RunConfig(interval=interval, start="2023-01-01", end="2023-06-01")
+    now = datetime(2023, 7, 4, tzinfo=UTC)
+    server.edit = with_split(100, applied=False)
+    _, quality = load_prices(config, now=now, cache_folder=tmp_path)
+    assert quality.doubts == ("price_break",)
+    assert "a split of 4:1 by the source's own word, not applied" in quality.warnings[0]
+    _, kept = load_prices(config, now=now, cache_folder=tmp_path, offline=True)
+    assert kept.warnings == quality.warnings
+    server.edit = with_split(100, applied=True)
+    _, quality = load_prices(config, now=now, cache_folder=None)
+    assert quality.doubts == ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from quantlab.sessions import process
+from quantlab.base import process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,3 +59,50 @@ def test_without_proc_there_is_no_mark(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(process, "_PROC", tmp_path)
     assert process.identity()[2] is None
     assert process.is_alive(*process.identity()) is True
+
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="namespaces of pids are Linux's")
+
+
+@LINUX
+def test_a_process_says_in_which_namespace_its_pid_counts() -> None:
+    _host, _pid, mark = process.identity()
+    assert mark is not None
+    assert f"pid:[{mark.split(':')[2]}]" == os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+
+
+@LINUX
+def test_of_a_process_in_another_namespace_nothing_can_be_told() -> None:
+    host, pid, mark = process.identity()
+    assert mark is not None
+    boot, start, _namespace = mark.split(":")
+    for there in (pid, 4_194_000):
+        assert process.is_alive(host, there, f"{boot}:{start}:4026530000") is None
+
+
+@LINUX
+def test_a_process_of_an_earlier_version_is_known_by_boot_and_start() -> None:
+    host, pid, mark = process.identity()
+    assert mark is not None
+    earlier = mark.rpartition(":")[0]
+    assert process.is_alive(host, pid, earlier) is True
+    assert (process.may_count_elsewhere(earlier), process.may_count_elsewhere(mark)) == (True, False)
+
+
+@LINUX
+def test_a_live_process_in_a_real_namespace_of_its_own_is_not_taken_for_dead() -> None:
+    inside = "from quantlab.base import process; import time; print(*process.identity(), flush=True); time.sleep(60)"
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-c", inside]
+    try:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except FileNotFoundError:
+        pytest.skip("unshare is not installed")
+    with child:
+        assert child.stdout is not None
+        told = child.stdout.readline().split()
+        try:
+            if not told:
+                pytest.skip("no namespace may be made here")
+            assert process.is_alive(told[0], int(told[1]), told[2]) is None
+        finally:
+            child.kill()  # unshare passes over a SIGTERM while it waits for what is inside

@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPT = """
 import sys
 from pathlib import Path
-from quantlab.store.process_title import hide_passwords
+from quantlab.cli.process_title import hide_passwords
 hide_passwords()
 print(Path("/proc/self/cmdline").read_bytes().replace(b"\\0", b" ").decode())
 print(sys.argv[1:])

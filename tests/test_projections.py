@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledger_history import (
+from support.ledger_history import (
     aborted,
     adopted,
     entry,
@@ -23,15 +23,15 @@ from ledger_history import (
     succeeded,
 )
 
-from quantlab import events, ledger, lifecycle, projections
-from quantlab.sessions import maintenance
-from quantlab.sessions.recorder import Recorder
+from quantlab.domain import events, lifecycle
+from quantlab.ledger import log, maintenance, projection
+from quantlab.ledger.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from quantlab.store.engine import Store
+    from quantlab.ledger.store import Store
 
 TABLES = ("paper_sessions", "session_counts")
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -103,6 +103,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 _fresh = iter(range(10**9))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories())
 def test_a_rebuilt_projection_equals_the_live_one(
@@ -114,16 +115,16 @@ def test_a_rebuilt_projection_equals_the_live_one(
         Recorder(shared).record(entry(f"{name}-{example}", versions[name], event))
     live = _dump(shared)
     with shared.write() as connection:
-        assert list(projections.differences(connection)) == []
-        projections.rebuild(connection)
+        assert list(projection.differences(connection)) == []
+        projection.rebuild(connection)
     assert _dump(shared) == live
 
 
 def test_a_fold_that_passes_over_superseded_events_equals_one_that_does_not(tmp_path: Path) -> None:
     fill(tmp_path)
     with open_root(tmp_path) as store, store.read() as connection:
-        quick = list(projections.fold_all(connection))
-        slow = [projections.fold(ledger.read_session(connection, name)) for name in ("s1", "s2", "s3")]
+        quick = list(projection.fold_all(connection))
+        slow = [lifecycle.fold(log.read_session(connection, name)) for name in ("s1", "s2", "s3")]
     assert quick == slow
 
 
@@ -138,7 +139,7 @@ def test_a_fold_that_passes_over_superseded_events_equals_one_that_does_not(tmp_
 def test_only_a_plain_heartbeat_before_another_is_superseded(
     payload: events.Event, following: str, is_superseded: bool
 ) -> None:
-    assert lifecycle.superseded("heartbeat", events.encode(payload), following) is is_superseded
+    assert events.superseded("heartbeat", events.encode(payload), following) is is_superseded
 
 
 def test_a_rebuild_tells_how_far_it_is(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_a_rebuild_tells_how_far_it_is(tmp_path: Path) -> None:
 
 def test_more_sessions_than_a_batch_are_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path)
-    monkeypatch.setattr(projections, "_BATCH", 2)
+    monkeypatch.setattr(projection, "_BATCH", 2)
     told: list[int] = []
     with open_root(tmp_path) as store:
         maintenance.rebuild(store, told.append)
@@ -161,12 +162,12 @@ def test_more_sessions_than_a_batch_are_rebuilt(tmp_path: Path, monkeypatch: pyt
 
 def test_an_event_that_has_no_row_to_change_is_refused(tmp_path: Path) -> None:
     with open_root(tmp_path) as store, store.write() as connection:
-        (one,) = ledger.append(connection, [entry("s1", 1, started())])
+        (one,) = log.append(connection, [entry("s1", 1, started())])
         late = events.Recorded(
             2, "s1", 2, "heartbeat", 1, one.occurred_at, "session", "{}", one.hash, one.hash
         )
         with pytest.raises(LookupError, match="has no row"):
-            projections.project(connection, None, _with_payload(late, events.encode(heartbeat())))
+            projection.project(connection, None, _with_payload(late, events.encode(heartbeat())))
 
 
 def _with_payload(recorded: events.Recorded, payload: str) -> events.Recorded:
@@ -191,7 +192,7 @@ def test_the_first_difference_names_session_and_column(tmp_path: Path, statement
     with closing(sqlite3.connect(fill(tmp_path))) as client, client:
         client.execute(statement)
     with open_root(tmp_path) as store, store.read() as connection:
-        assert next(projections.differences(connection)) == TAMPERED[statement]
+        assert next(projection.differences(connection)) == TAMPERED[statement]
 
 
 def test_a_tampered_projection_is_mended_by_a_rebuild(tmp_path: Path) -> None:
@@ -209,5 +210,5 @@ def test_all_differences_are_named_one_after_the_other(tmp_path: Path) -> None:
         client.execute("DELETE FROM paper_sessions WHERE session_id = 's1'")
         client.execute("UPDATE paper_sessions SET trades = 9 WHERE session_id = 's2'")
     with open_root(tmp_path) as store, store.read() as connection:
-        named = [(one.session_id, one.column) for one in projections.differences(connection)]
+        named = [(one.session_id, one.column) for one in projection.differences(connection)]
     assert named[:2] == [("s1", "session_id"), ("s2", "trades")]

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import flow_program as program
+import numpy as np
 import pytest
-from flow_program import PAPER, document, said, session_of
+from support import flow_program as program
+from support.flow_program import PAPER, document, said, session_of
 
+from quantlab.domain.config import RunConfig
 from quantlab.exports import report
-from quantlab.research import rerun
+from quantlab.exports.bundle import data_facts
+from quantlab.runner import rerun
 from quantlab.sessions.claims import _agree
 from quantlab.trading import outcome
+from quantlab.trading.prices import table
+from quantlab.trading.prices.loading import load_prices
 from quantlab.trading.simulation import Replay
 
 if TYPE_CHECKING:
@@ -139,7 +145,9 @@ def test_a_figure_that_was_edited_and_recorded_makes_it_different(folder: Path) 
     code, out = proved(folder)
     assert code == 1
     assert f"{session.name}: different" in out
-    assert f"total_return: the ledger shows 5.5, the second run gives {earned!r}" in out
+    assert (
+        f"session_metadata.json, summary.total_return: it shows 5.5, the second run gives {earned!r}" in out
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,7 +200,7 @@ def edit(path: Path, *sections: str, **values: Any) -> None:
             "report.json",
             (),
             {"warnings": ["All is well."]},
-            "report.json, warnings: it shows ['All is well.'], the second run gives []",
+            "report.json, warnings: it shows ['All is well.'], the second run gives [",
         ),
         (
             "report.json",
@@ -296,7 +304,7 @@ def test_a_ticker_that_was_edited_and_recorded_makes_it_different(folder: Path) 
     (session / "config.json").write_text(json.dumps(config | {"ticker": "OTHER"}))
     assert said(folder, "--paper-sessions-index", str(session.parent)).code == 0
     code, out = proved(folder)
-    assert (code, "ticker: the ledger shows 'OTHER', the second run gives" in out) == (1, True)
+    assert (code, "config.json, ticker: it shows 'OTHER', the second run gives" in out) == (1, True)
 
 
 def test_an_edit_that_was_taken_back_leaves_it_identical(folder: Path) -> None:
@@ -382,3 +390,12 @@ def test_synthetic_prices_that_are_gone_come_again(tmp_path: Path) -> None:
     done = said(tmp_path, "--paper-sessions-prove", str(session_of(tmp_path)))
     assert done.code == 0, done.out
     assert document(session_of(tmp_path) / "session_status.json")["status"] == "success"
+
+
+def test_gone_prices_of_the_first_generator_come_again_from_it(tmp_path: Path) -> None:
+    config = RunConfig(ticker="AAPL", prices="synthetic", generator=1)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    prices, quality = load_prices(config, now=now, cache_folder=None)
+    facts = data_facts(config, prices, quality, table.data_hash(table.to_csv(prices)))
+    earlier = {name: value for name, value in config.as_dict().items() if name != "generator"}
+    assert np.array_equal(rerun.kept_prices(tmp_path, earlier, facts).close, prices.close)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from prices_cases import daily, flat, weekdays, with_values, without
+from support.prices_cases import daily, flat, weekdays, with_values, without
 
 from quantlab.trading import quality
 from quantlab.trading.prices.asked import noted
@@ -227,7 +227,7 @@ def test_many_inconsistent_bars_are_doubtful() -> None:
 def test_what_was_left_out_is_told() -> None:
     judged = assess(
         noted(daily("2023-01-01", "2023-01-20"), "A note."),
-        interval="1d", dropped_bars=3, repeated_bars=2, unfinished_bar_dropped=True,
+        interval="1d", dropped=["2023-01-05T00:00:00+00:00"] * 3, repeated_bars=2, unfinished_bar_dropped=True,
     )  # fmt: skip
     assert (judged.dropped_bars, judged.repeated_bars, judged.unfinished_bar_dropped) == (3, 2, True)
     assert judged.warnings == (

@@ -5,14 +5,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sessions_builder import NOW, Sessions, ago, one_of_each
+from support.sessions_builder import NOW, Sessions, ago, one_of_each
 
-from quantlab.clock import iso
-from quantlab.errors import LedgerError
+from quantlab.base.clock import iso
+from quantlab.base.errors import LedgerError
+from quantlab.ledger.location import locate
+from quantlab.ledger.reader import Reader, open_reader
 from quantlab.queries import alerts, detail, health, listing, promotion
 from quantlab.queries.rows import absolute_path, finite, root_dir
-from quantlab.store.location import locate
-from quantlab.store.reader import Reader, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +26,13 @@ QUESTIONS: dict[str, Callable[[Reader], Any]] = {
     "alerts": lambda reader: alerts.alerts(reader, now=NOW, stale_after=HOUR, is_alive=lambda *_: None),
     "viewed": lambda reader: reader.rows("SELECT session_id FROM session_alerts ORDER BY session_id"),
     "promotion": lambda reader: promotion.promotion(reader, now=NOW, max_candidates=5),
-    "list": listing.sessions,
-    "filtered": lambda reader: listing.sessions(
-        reader, statuses=["failed", "success"], since=iso(ago(days=10)), limit=5
+    "list": lambda reader: list(listing.sessions(reader, listing.Asked())),
+    "filtered": lambda reader: list(
+        listing.sessions(
+            reader, listing.Asked(statuses=("failed", "success"), since=iso(ago(days=10)), limit=5)
+        )
     ),
-    "duplicates": lambda reader: listing.sessions(reader, duplicates=True),
+    "duplicates": lambda reader: list(listing.sessions(reader, listing.Asked(duplicates=True))),
     "show": lambda reader: detail.session(reader, "20260306_080000_paper_edit0008"),
 }
 
@@ -51,7 +53,7 @@ def test_postgresql_answers_every_question_as_sqlite_does(tmp_path: Path, postgr
 
 
 def test_a_server_walks_an_index_to_the_newest_sessions(tmp_path: Path, postgres_url: str) -> None:
-    listed, _ = listing.listing_sql(statuses=(), ticker=None, since=None, limit=50, duplicates=False)
+    (listed, _), _undated = listing.queries(listing.Asked(limit=50))
     asked = {"health": "SELECT * FROM session_health", "list": listed.replace(":most", "50")}
     with Sessions(tmp_path, postgres_url) as built:
         one_of_each(built)
@@ -65,7 +67,7 @@ def test_a_server_walks_an_index_to_the_newest_sessions(tmp_path: Path, postgres
             }
     backward = "Scan Backward using paper_sessions_"
     walked = [plans["health"].count(f"{backward}{index}") for index in ("ready", "blocked", "status")]
-    assert walked == [1, 1, 4]
+    assert walked == [2, 2, 8]  # each once among times that are believed, once among those that are not
     assert f"{backward}newest" in plans["list"]
 
 
@@ -90,13 +92,11 @@ def test_a_server_s_snapshot_stays_as_it_was(tmp_path: Path, postgres_url: str) 
         assert (before, health.health(reader)["total_sessions"], reader.is_sqlite) == (0, 0, False)
 
 
-def asked_at(sessions: Sessions, **how_long: float) -> list[dict[str, Any]]:
+def asked_at(sessions: Sessions, **how_long: float) -> list[alerts.Alert]:
     with sessions.reader() as reader:
         now, stale_after = NOW, timedelta(**how_long)
-        found: list[dict[str, Any]] = alerts.alerts(
-            reader, now=now, stale_after=stale_after, is_alive=lambda *_: False
-        )["alerts"]
-        return found
+        found = alerts.alerts(reader, now=now, stale_after=stale_after, is_alive=lambda *_: False)
+    return found["alerts"]
 
 
 def test_a_session_is_stale_from_the_minute_of_the_threshold_on(tmp_path: Path) -> None:

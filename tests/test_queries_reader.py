@@ -7,23 +7,23 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sessions_builder import NOW, Sessions, ago
+from support.permissions import folder_of_ones_own, permissions_bind
+from support.sessions_builder import NOW, Sessions, ago
 
-from quantlab.errors import LedgerBusyError, LedgerDamagedError, LedgerError
+from quantlab.base.errors import LedgerBusyError, LedgerDamagedError, LedgerError, LedgerOlderError
+from quantlab.folders.roots import open_root
+from quantlab.ledger.location import Location, locate
+from quantlab.ledger.reader import Reader, open_reader
+from quantlab.ledger.revision import HEAD_REVISION
+from quantlab.ledger.sqlite import memory
 from quantlab.queries.health import health
-from quantlab.store import memory
-from quantlab.store.location import Location, locate
-from quantlab.store.reader import Reader, open_reader
-from quantlab.store.revision import HEAD_REVISION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-NOBODY = 65_534
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -148,11 +148,12 @@ def test_an_unknown_table_is_no_damage(ledger: Sessions) -> None:
     assert not isinstance(caught.value, LedgerDamagedError)
 
 
+@pytest.mark.slow
 def test_a_ledger_that_another_process_holds_is_busy(
     ledger: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.store.close()
-    monkeypatch.setattr("quantlab.store.reader.BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("quantlab.ledger.reader.BUSY_TIMEOUT_SECONDS", 0.05)
     holder = sqlite3.connect(ledger.root / "ledger.db", isolation_level=None)
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")
@@ -185,29 +186,10 @@ def test_a_copy_that_is_written_to_all_the_time_gives_up(
     assert "5 times in a row" in str(caught.value)
 
 
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Go on without root's rights, which no permission binds."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """Make a folder that everybody can reach, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp(prefix="quantlab-test-"))
-    folder.chmod(0o755)
-    yield folder
-    for one in [folder, *folder.iterdir()]:
-        with suppress(FileNotFoundError):
-            one.chmod(0o755)
-    shutil.rmtree(folder)
+    with folder_of_ones_own() as folder:
+        yield folder
 
 
 def read_only(folder: Path, *, with_wal: bool) -> Location:
@@ -230,7 +212,7 @@ def test_a_ledger_that_cannot_be_written_beside_is_read_from_memory(
     open_folder: Path, with_wal: bool
 ) -> None:
     location = read_only(open_folder, with_wal=with_wal)
-    with nobody(), open_reader(location) as reader:
+    with permissions_bind(), open_reader(location) as reader:
         assert (total(reader), reader.in_memory) == (1, True)
 
 
@@ -238,8 +220,8 @@ def test_an_older_ledger_that_cannot_be_written_says_so(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     location = read_only(open_folder, with_wal=False)
-    monkeypatch.setattr("quantlab.store.reader.HEAD_REVISION", "9000")
-    with pytest.raises(LedgerError) as caught, nobody():
+    monkeypatch.setattr("quantlab.ledger.reader.HEAD_REVISION", "9000")
+    with pytest.raises(LedgerError) as caught, permissions_bind():
         open_reader(location)
     assert "copy it to a folder that you may write" in str(caught.value)
 
@@ -247,7 +229,7 @@ def test_an_older_ledger_that_cannot_be_written_says_so(
 def test_a_ledger_that_cannot_be_read_says_so(open_folder: Path) -> None:
     location = read_only(open_folder, with_wal=False)
     (open_folder / "ledger.db").chmod(0o000)
-    with pytest.raises(LedgerError) as caught, nobody():
+    with pytest.raises(LedgerError) as caught, permissions_bind():
         open_reader(location)
     assert "check its permissions" in str(caught.value)
 
@@ -261,9 +243,15 @@ def test_an_older_ledger_is_upgraded_first(ledger: Sessions, monkeypatch: pytest
         upgraded.append(location)
         set_revision(ledger, HEAD_REVISION)
 
-    monkeypatch.setattr("quantlab.store.migrate.prepare", upgrade)
-    with ledger.reader() as reader:
+    monkeypatch.setattr("quantlab.ledger.migrate.prepare", upgrade)
+    with open_root(ledger.location, now=NOW) as reader:
         assert (total(reader), upgraded) == (1, [ledger.location])
+
+
+def test_an_older_ledger_is_not_upgraded_by_a_reader(ledger: Sessions) -> None:
+    set_revision(ledger, "0000")
+    with pytest.raises(LedgerOlderError, match="has schema 0000, older than this program's"):
+        ledger.reader()
 
 
 def set_revision(ledger: Sessions, revision: str) -> None:
@@ -278,7 +266,7 @@ def test_a_ledger_that_can_only_be_read_from_a_copy_needs_a_temporary_folder(
 ) -> None:
     location = read_only(open_folder, with_wal=False)
     monkeypatch.setattr(tempfile, "tempdir", str(open_folder / "nowhere"))
-    with pytest.raises(LedgerError, match="name one by TMPDIR"), nobody():
+    with pytest.raises(LedgerError, match="name one by TMPDIR"), permissions_bind():
         open_reader(location)
 
 
@@ -294,7 +282,7 @@ def test_a_ledger_on_a_full_disk_is_read_from_a_copy(
     def refuse(_file: Path, _mode: str) -> sqlite3.Connection:
         raise sqlite3.OperationalError(told)
 
-    monkeypatch.setattr("quantlab.store.reader._connect", refuse)
+    monkeypatch.setattr("quantlab.ledger.reader._connect", refuse)
     with open_reader(locate(tmp_path, None)) as reader:
         assert reader.in_memory
         assert reader.rows("SELECT session_id FROM paper_sessions") == [{"session_id": "a"}]

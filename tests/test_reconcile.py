@@ -7,29 +7,27 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from legacy_root import make_legacy_root, make_legacy_session
-from root_files import (
+from support.legacy_root import make_legacy_root, make_legacy_session
+from support.permissions import folder_of_ones_own, permissions_bind
+from support.root_files import (
     ONE,
     TWO,
-    as_ordinary_user,
     edit,
     finished,
     living_process,
     made,
-    quiet,
     reconciled,
     row,
     running,
     types,
-    unprivileged_root,
     write_documents,
 )
-from sessions_builder import NOW, Sessions, ago
+from support.sessions_builder import NOW, Sessions, ago
 
-from quantlab import projections
-from quantlab.errors import ConfigError
-from quantlab.sessions.healing import places_of
-from quantlab.sessions.reconcile import Findings, reconcile
+from quantlab.base.errors import ConfigError
+from quantlab.folders.healing import places_of
+from quantlab.folders.reconcile import Findings, reconcile
+from quantlab.ledger import projection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,8 +199,8 @@ def test_the_row_equals_what_its_events_make_after_everything(sessions: Sessions
     folder.rename(sessions.root / "other")
     reconciled(sessions)
     with sessions.store.read() as connection:
-        folded = {one["session_id"]: one for one in projections.fold_all(connection)}
-        assert folded == {name: projections.read_row(connection, name) for name in folded}
+        folded = {one.session_id: one for one in projection.fold_all(connection)}
+        assert folded == {name: projection.read_session(connection, name) for name in folded}
 
 
 def test_a_session_that_moved_on_meanwhile_is_left_for_the_next_call(sessions: Sessions) -> None:
@@ -211,7 +209,7 @@ def test_a_session_that_moved_on_meanwhile_is_left_for_the_next_call(sessions: S
     places = places_of(sessions.store, sessions.root)
     sessions.proved(ONE, NOW)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("quantlab.sessions.reconcile.places_of", lambda *_: places)
+        patch.setattr("quantlab.folders.reconcile.places_of", lambda *_: places)
         assert reconciled(sessions).amended == []
     assert len(reconciled(sessions).amended) == 1
 
@@ -225,13 +223,12 @@ def test_a_path_out_of_the_root_is_not_followed(sessions: Sessions, tmp_path: Pa
 
 def test_a_root_that_cannot_be_listed_says_so(tmp_path: Path) -> None:
     with Sessions(tmp_path / "root") as sessions, pytest.raises(ConfigError, match="can't be listed"):
-        reconcile(sessions.store, tmp_path / "nowhere", now=NOW, say=quiet)
+        reconcile(sessions.store, tmp_path / "nowhere", now=NOW)
 
 
 def test_a_folder_that_may_not_be_looked_into_is_named_and_the_rest_goes_on() -> None:
-    with unprivileged_root() as root:
-        root.chmod(0o777)
-        with as_ordinary_user(), Sessions(root) as sessions:
+    with folder_of_ones_own() as root:
+        with permissions_bind(), Sessions(root) as sessions:
             first, second = make_legacy_root(root, 2)
             reconciled(sessions)
             (root / first).chmod(0)
@@ -242,9 +239,8 @@ def test_a_folder_that_may_not_be_looked_into_is_named_and_the_rest_goes_on() ->
 
 
 def test_a_file_that_may_not_be_written_is_named_and_the_rest_goes_on() -> None:
-    with unprivileged_root() as root:
-        root.chmod(0o777)
-        with as_ordinary_user(), Sessions(root) as sessions:
+    with folder_of_ones_own() as root:
+        with permissions_bind(), Sessions(root) as sessions:
             for session_id in (ONE, TWO):
                 (finished(sessions, session_id) / "report.json").unlink()
             (root / ONE).chmod(0o555)
@@ -254,9 +250,8 @@ def test_a_file_that_may_not_be_written_is_named_and_the_rest_goes_on() -> None:
 
 
 def test_a_file_that_may_not_be_read_is_named_once() -> None:
-    with unprivileged_root() as root:
-        root.chmod(0o777)
-        with as_ordinary_user(), Sessions(root) as sessions:
+    with folder_of_ones_own() as root:
+        with permissions_bind(), Sessions(root) as sessions:
             folder = finished(sessions)
             (folder / "trades.csv").chmod(0)
             (folder / "config.json").chmod(0)

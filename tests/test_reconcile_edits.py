@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from legacy_root import make_legacy_root, make_legacy_session
-from root_files import ONE, TWO, digest, edit, finished, reconciled, row, running
-from sessions_builder import Sessions, ago
+from support.legacy_root import make_legacy_root, make_legacy_session
+from support.root_files import ONE, TWO, digest, edit, finished, reconciled, row, running
+from support.sessions_builder import Sessions, ago
 
-from quantlab.events import Heartbeat
-from quantlab.ledger import Entry
-from quantlab.sessions.reconcile import Findings
+from quantlab.domain.events import Heartbeat
+from quantlab.folders.reconcile import Findings
+from quantlab.ledger.log import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,13 +128,15 @@ def test_an_edit_outlasts_what_the_session_records_after_it(sessions: Sessions) 
     assert (status["bars_done"], status["note"]) == (300, "mine")
 
 
-def test_an_edit_of_an_adopted_folder_is_recorded(sessions: Sessions) -> None:
+def test_an_edit_of_an_adopted_folder_is_recorded_and_the_row_keeps_what_was_found(
+    sessions: Sessions,
+) -> None:
     (session_id,) = make_legacy_root(sessions.root, 1)
     reconciled(sessions)
     edit(sessions.root / session_id / "config.json", ticker="SOL-USD")
     (found,) = reconciled(sessions).amended
     assert found.changes == {"ticker": {"before": "ETH-USD", "after": "SOL-USD"}}
-    assert (row(sessions, session_id)["ticker"], reconciled(sessions)) == ("SOL-USD", NOTHING)
+    assert (row(sessions, session_id)["ticker"], reconciled(sessions)) == ("ETH-USD", NOTHING)
 
 
 def test_a_field_removed_from_an_adopted_file_is_removed_once(sessions: Sessions) -> None:
@@ -178,7 +180,7 @@ def test_edits_of_several_files_count_each_and_add_up(sessions: Sessions) -> Non
     edit(folder / "config.json", ticker="SOL-USD")
     reconciled(sessions)
     shown = row(sessions, "old")
-    assert (shown["amendments"], shown["status"], shown["ticker"]) == (2, "success", "SOL-USD")
+    assert (shown["amendments"], shown["status"], shown["ticker"]) == (2, "success", "ETH-USD")
 
 
 def exact_copy(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_history import (
+from support.ledger_history import (
     aborted,
     adopted,
     entry,
@@ -18,15 +18,16 @@ from ledger_history import (
     succeeded,
 )
 
-from quantlab import events, projections
-from quantlab.errors import ConflictError, SessionEndedError
-from quantlab.sessions.recorder import Recorder
+from quantlab.base.errors import ConflictError, SessionEndedError
+from quantlab.domain import events
+from quantlab.ledger import projection
+from quantlab.ledger.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from quantlab.store.engine import Store
+    from quantlab.ledger.store import Store
 
 
 @pytest.fixture
@@ -43,16 +44,16 @@ def _events(store: Store) -> list[tuple[object, ...]]:
 def test_an_event_and_its_row_are_recorded_together(store: Store) -> None:
     recorded, row = Recorder(store).record(entry("s1", 1, started()))
     with store.read() as connection:
-        assert projections.read_row(connection, "s1") == row
-    assert (recorded.sequence, row["last_sequence"], row["status"]) == (1, 1, "running")
+        assert projection.read_session(connection, "s1") == row
+    assert (recorded.sequence, row.last_sequence, row.status) == (1, 1, "running")
 
 
 def test_a_session_keeps_its_id_whatever_its_folder_is_called(store: Store) -> None:
     record(store, [entry("s1", 1, started("elsewhere/s1")), entry("s1", 2, heartbeat(7))])
     with store.read() as connection:
-        row = projections.read_row(connection, "s1")
+        row = projection.read_session(connection, "s1")
     assert row is not None
-    assert (row["session_id"], row["path"], row["bars_done"]) == ("s1", "elsewhere/s1", 7)
+    assert (row.session_id, row.path, row.bars_done) == ("s1", "elsewhere/s1", 7)
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
@@ -60,7 +61,7 @@ def test_the_same_entry_recorded_twice_is_one_event(store: Store, version: int) 
     whole = history("s1", heartbeat(), succeeded())
     record(store, whole)
     again, row = Recorder(store).record(whole[version - 1])
-    assert (again.session_version, row["status"], len(_events(store))) == (version, "success", 3)
+    assert (again.session_version, row.status, len(_events(store))) == (version, "success", 3)
 
 
 def test_another_event_for_a_place_that_is_taken_is_a_conflict(store: Store) -> None:
@@ -90,9 +91,9 @@ def test_a_process_that_wakes_up_after_an_abort_changes_nothing(
 def test_an_ended_session_takes_annotations(store: Store) -> None:
     record(store, [*history("s1", succeeded()), entry("s1", 3, events.Vanished(folder="s1"))])
     with store.read() as connection:
-        row = projections.read_row(connection, "s1")
+        row = projection.read_session(connection, "s1")
     assert row is not None
-    assert (row["status"], row["report_present"]) == ("success", False)
+    assert (row.status, row.report_present) == ("success", False)
 
 
 def test_nothing_but_a_birth_begins_a_session(store: Store) -> None:
@@ -110,7 +111,7 @@ def test_a_failing_projection_takes_its_event_back(store: Store, monkeypatch: py
     def fail(*_: object) -> None:
         raise RuntimeError("no room")
 
-    monkeypatch.setattr(projections, "project", fail)
+    monkeypatch.setattr(projection, "project", fail)
     with pytest.raises(RuntimeError):
         Recorder(store).record(entry("s1", 1, started()))
     assert _events(store) == []

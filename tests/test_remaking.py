@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from flow_program import PAPER, SYNTHETIC, document, root_of, run_of, said, session_of
+from support.flow_program import PAPER, SYNTHETIC, document, root_of, run_of, said, session_of
 
 if TYPE_CHECKING:
     from pathlib import Path

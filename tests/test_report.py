@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from outcome_builder import build_outcome, with_pending, without_figures
+from support.outcome_builder import build_outcome, with_pending, without_figures
 
-from quantlab.config import RunConfig
+from quantlab.domain.config import RunConfig
 from quantlab.exports import markdown
+from quantlab.exports.layout import Layout
 from quantlab.exports.report import ReportHeader, render
+
+if TYPE_CHECKING:
+    from quantlab.trading.results import Outcome
 
 COMMAND = "quantlab run --ticker ETH-USD --start 2023-01-01 --end 2024-01-01 --paper"
 
@@ -92,13 +97,14 @@ def test_market_prices_are_not_called_synthetic() -> None:
 def test_figures_carry_units_and_periods() -> None:
     outcome = build_outcome()
     page = render(outcome, header())
-    assert row(page, "Total return") == [f"{outcome.figures.total_return * 100:+.2f} %", "of initial cash"]
-    assert row(page, "Sharpe")[1] == "ratio, 365 periods a year"
+    told = row(page, "Total return")
+    assert told[0] == f"{outcome.figures.total_return * 100:+.2f} %"
+    assert told[2].startswith("of initial cash, net of costs")
+    assert row(page, "Sharpe")[2] == "ratio, 365 periods a year"
     assert row(page, "Exposure")[0] == f"{outcome.figures.exposure * 100:.2f} %"
 
 
 UNDEFINED_ROWS = (
-    "Buy and hold",
     "CAGR",
     "Volatility",
     "Sharpe",
@@ -109,12 +115,86 @@ UNDEFINED_ROWS = (
     "Profit factor",
     "Expectancy",
     "Average holding",
+    "Sharpe, 95 % interval",
+    "Average trade",
+    "Best trade",
+    "Worst trade",
+    "Largest participation",
 )
 
 
 @pytest.mark.parametrize("name", UNDEFINED_ROWS)
 def test_an_undefined_figure_is_not_available(name: str) -> None:
     assert row(render(without_figures(build_outcome()), header()), name)[0] == "n/a"
+
+
+@pytest.mark.parametrize("name", ["Total return", "Sharpe", "Volatility", "Maximum drawdown"])
+def test_buy_and_hold_stands_beside_the_strategy(name: str) -> None:
+    assert re.search(r"\d", row(render(build_outcome(400), header()), name)[1])
+    assert row(render(without_figures(build_outcome(400)), header()), name)[1] == "n/a"
+
+
+@pytest.mark.parametrize("name", ["CAGR", "Calmar", "Volatility"])
+def test_a_year_s_figure_of_less_than_a_year_is_in_italics_and_noted(name: str) -> None:
+    short, long = render(build_outcome(120), header()), render(build_outcome(400), header())
+    assert row(short, name)[0].startswith("*")
+    assert "blown up from 119 days of data" in short
+    assert not row(long, name)[0].startswith("*")
+    assert "blown up" not in long
+
+
+def test_an_undefined_figure_of_a_short_history_is_not_in_italics() -> None:
+    assert row(render(without_figures(build_outcome(120)), header()), "CAGR")[0] == "n/a"
+
+
+def test_months_are_told_in_percent_with_their_year() -> None:
+    page = render(build_outcome(45, trades=0, drift=0.0), header())
+    assert row(page, "2023") == ["+0.0", "+0.0", *[""] * 10, "+0.0"]
+
+
+def test_the_rule_and_the_parameters_stand_before_any_picture() -> None:
+    told = header(rule="Buy low; sell | high.", params={"fast": 10, "strict": True})
+    page = render(build_outcome(), told).split("![")[0]
+    assert "**Rule.** Buy low; sell \\| high." in page
+    assert "**Parameters.** fast = 10, strict = true" in page
+
+
+def test_the_verdict_stands_before_any_picture() -> None:
+    told = header(
+        verdict=("The record is in order; that says nothing of the strategy.", "Caution: few_trades.")
+    )
+    page = render(build_outcome(), told).split("![")[0]
+    assert "**Promotion.**\n\n- The record is in order; that says nothing of the strategy.\n- Caution" in page
+
+
+def test_where_nobody_told_a_rule_or_a_verdict_there_is_none() -> None:
+    page = render(build_outcome(), header())
+    assert not re.search("Rule|Parameters|Promotion", page)
+
+
+def test_trades_come_after_the_data() -> None:
+    page = render(build_outcome(), header())
+    assert page.index("## Data") < page.index("## Trades")
+
+
+def test_a_warm_up_is_told_with_the_bars() -> None:
+    page = render(build_outcome(config=RunConfig(warmup=40)), header())
+    assert row(page, "Bars")[0].startswith("365 of 1d, the first 40 of them warm-up")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "digest"),
+    [
+        (build_outcome(), "6f8c7280a254f4e24cd73e755b34690cf1bed4fd8c1f314eacef99aae3b09dc1"),
+        (with_pending(build_outcome(101, trades=30, open_at_end=True, interval="1h")),
+         "b758a8c6fad684b6712904a705c0b176189ede8b2ab9c3408eb4fc6f2ed111db"),
+        (build_outcome(trades=0, source="synthetic"),
+         "ab0c4760d04086939d4638e73ccbb04865c03f75a4f35df853f4c430cfd283d9"),
+    ],
+)  # fmt: skip
+def test_the_first_layout_stays_byte_for_byte(outcome: Outcome, digest: str) -> None:
+    page = render(outcome, header(layout=Layout.FIRST, rule="r", params={"a": 1}, verdict=("v",)))
+    assert hashlib.sha256(page.encode()).hexdigest() == digest
 
 
 def test_nothing_is_called_none_or_nan() -> None:
@@ -128,7 +208,7 @@ def test_a_recovered_drawdown_tells_its_dates() -> None:
     drawdown = replace(outcome.drawdowns[0], depth=-0.25, peak_bar=0, trough_bar=10, recovered_bar=31)
     page = render(replace(outcome, drawdowns=(drawdown,)), header())
     assert row(page, "-25.00 %") == ["2023-01-01", "2023-01-11", "2023-02-01", "10", "31"]
-    assert "2023-01-01 to 2023-01-11, recovered 2023-02-01" in row(page, "Maximum drawdown")[1]
+    assert "2023-01-01 to 2023-01-11, recovered 2023-02-01" in row(page, "Maximum drawdown")[2]
 
 
 def test_a_drawdown_under_water_at_the_end_says_so() -> None:
@@ -136,13 +216,13 @@ def test_a_drawdown_under_water_at_the_end_says_so() -> None:
     drawdown = replace(outcome.drawdowns[0], depth=-0.25, peak_bar=0, trough_bar=10, recovered_bar=None)
     page = render(replace(outcome, drawdowns=(drawdown,)), header())
     assert row(page, "-25.00 %")[2:] == ["not by the end", "10", "364 so far"]
-    assert "not recovered" in row(page, "Maximum drawdown")[1]
+    assert "not recovered" in row(page, "Maximum drawdown")[2]
 
 
 def test_equity_that_never_fell_has_no_drawdown_table() -> None:
     page = render(build_outcome(trades=0), header())
     assert "Equity never fell below an earlier peak." in page
-    assert "equity never fell" in row(page, "Maximum drawdown")[1]
+    assert "equity never fell" in row(page, "Maximum drawdown")[2]
 
 
 def test_without_trades_the_page_says_so() -> None:
@@ -167,7 +247,7 @@ def trade_numbers(page: str) -> list[int]:
 def test_twenty_trades_are_all_listed() -> None:
     page = render(build_outcome(trades=20), header())
     assert trade_numbers(page) == list(range(1, 21))
-    assert "left out" not in page.split("## Worst")[0].split("## Trades")[1]
+    assert "left out" not in page.split("## Configuration")[0].split("## Trades")[1]
 
 
 def test_of_many_trades_the_first_and_last_are_listed_and_the_rest_counted() -> None:

@@ -10,15 +10,16 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from legacy_root import legacy_id, make_legacy_root
-from root_files import ONE, REPOSITORY, as_ordinary_user, finished, quiet, unprivileged_root
-from sessions_builder import NOW, Sessions
+from support.legacy_root import legacy_id, make_legacy_root
+from support.permissions import folder_of_ones_own, permissions_bind
+from support.root_files import ONE, REPOSITORY, finished
+from support.sessions_builder import NOW, Sessions
 
-from quantlab.errors import ConfigError, LedgerError
-from quantlab.sessions import roots
-from quantlab.sessions.roots import adopt_root, open_root, open_root_store
-from quantlab.store.engine import open_store
-from quantlab.store.location import Location, locate
+from quantlab.base.errors import ConfigError, LedgerError
+from quantlab.folders import roots
+from quantlab.folders.roots import adopt_root, open_root, open_root_store
+from quantlab.ledger.location import Location, locate
+from quantlab.ledger.store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ COUNT = "SELECT count(*) AS n FROM paper_sessions"
 
 
 def sessions_in(location: Location) -> int:
-    with open_root(location, now=NOW, say=quiet) as reader:
+    with open_root(location, now=NOW) as reader:
         found: int = reader.rows(COUNT)[0]["n"]
     return found
 
@@ -52,59 +53,62 @@ def test_a_root_with_a_ledger_is_only_opened(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_sessions_is_left_as_it_is(tmp_path: Path) -> None:
-    with open_root(locate(tmp_path, None), now=NOW, say=quiet) as reader:
+    with open_root(locate(tmp_path, None), now=NOW) as reader:
         assert (reader.rows(COUNT), reader.in_memory) == ([{"n": 0}], False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_read_only_root_is_adopted_into_memory() -> None:
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         make_legacy_root(root, 4)
-        with as_ordinary_user(), open_root(locate(root, None), now=NOW, say=quiet) as reader:
+        root.chmod(0o555)
+        with permissions_bind(), open_root(locate(root, None), now=NOW) as reader:
             assert (reader.rows(COUNT), reader.in_memory) == ([{"n": 4}], True)
         assert not (root / "ledger.db").exists()
 
 
 def test_a_read_only_root_answers_from_the_same_views() -> None:
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         make_legacy_root(root, 6)
-        with as_ordinary_user(), open_root(locate(root, None), now=NOW, say=quiet) as reader:
+        root.chmod(0o555)
+        with permissions_bind(), open_root(locate(root, None), now=NOW) as reader:
             (health,) = reader.rows("SELECT success, failed, running FROM session_health")
     assert health == {"success": 3, "failed": 1, "running": 1}
 
 
 def test_a_read_only_root_can_make_no_ledger() -> None:
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         make_legacy_root(root, 1)
-        with as_ordinary_user():
-            assert adopt_root(locate(root, None), now=NOW, say=quiet) is None
+        root.chmod(0o555)
+        with permissions_bind():
+            assert adopt_root(locate(root, None), now=NOW) is None
 
 
 def test_a_missing_root_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"There is no folder .*nowhere; expected a folder of paper sessions"
     ):
-        open_root(locate(tmp_path / "nowhere", None), now=NOW, say=quiet)
+        open_root(locate(tmp_path / "nowhere", None), now=NOW)
 
 
 def test_a_root_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="is a file; expected a folder"):
-        open_root_store(locate(tmp_path / "file", None), now=NOW, say=quiet)
+        open_root_store(locate(tmp_path / "file", None), now=NOW)
 
 
 def test_a_root_that_may_not_be_listed_is_named() -> None:
-    with unprivileged_root() as root:
+    with folder_of_ones_own() as root:
         root.chmod(0o333)
-        with as_ordinary_user(), pytest.raises(ConfigError, match="can't be listed"):
-            open_root(locate(root, None), now=NOW, say=quiet)
+        with permissions_bind(), pytest.raises(ConfigError, match="can't be listed"):
+            open_root(locate(root, None), now=NOW)
 
 
 def test_a_ledger_beside_a_folder_that_is_gone_cannot_be_made(tmp_path: Path) -> None:
     make_legacy_root(tmp_path / "root", 1)
     location = locate(tmp_path / "root", f"sqlite:///{tmp_path}/nowhere/ledger.db")
     with pytest.raises(LedgerError, match="can't be made"):
-        open_root(location, now=NOW, say=quiet)
+        open_root(location, now=NOW)
 
 
 def test_a_shared_ledger_alone_needs_no_root(tmp_path: Path) -> None:
@@ -144,9 +148,9 @@ def test_a_look_that_an_adoption_sweeps_away_is_no_error(
 def test_first_uses_at_once_adopt_each_folder_once(tmp_path: Path) -> None:
     make_legacy_root(tmp_path, 60)
     code = (
-        "import sys; from pathlib import Path; from quantlab.clock import utc_now\n"
-        "from quantlab.sessions.roots import open_root; from quantlab.store.location import locate\n"
-        "reader = open_root(locate(Path(sys.argv[1]), None), now=utc_now(), say=print)\n"
+        "import sys; from pathlib import Path; from quantlab.base.clock import utc_now\n"
+        "from quantlab.folders.roots import open_root; from quantlab.ledger.location import locate\n"
+        "reader = open_root(locate(Path(sys.argv[1]), None), now=utc_now())\n"
         f"print(reader.rows({COUNT!r})[0]['n'])"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
@@ -210,7 +214,7 @@ def test_an_adoption_that_fails_leaves_no_ledger(tmp_path: Path, monkeypatch: py
 
 def test_a_root_opened_for_writing_is_adopted_first(tmp_path: Path) -> None:
     make_legacy_root(tmp_path, 4)
-    with open_root_store(locate(tmp_path, None), now=NOW, say=quiet) as store, store.read() as connection:
+    with open_root_store(locate(tmp_path, None), now=NOW) as store, store.read() as connection:
         assert connection.exec_driver_sql(COUNT).scalar() == 4
 
 
@@ -226,7 +230,7 @@ def test_without_a_lock_the_leftovers_of_others_stay_and_the_root_is_adopted(tmp
 def test_a_shared_ledger_alone_is_opened_for_writing_without_a_root(tmp_path: Path) -> None:
     Sessions(tmp_path).store.close()
     location = locate(None, f"sqlite:///{tmp_path}/ledger.db")
-    with open_root_store(location, now=NOW, say=quiet) as store, store.read() as connection:
+    with open_root_store(location, now=NOW) as store, store.read() as connection:
         assert (store.location.root, connection.exec_driver_sql(COUNT).scalar()) == (None, 0)
 
 
@@ -238,7 +242,7 @@ def test_a_root_opened_for_writing_has_its_files_healed(tmp_path: Path) -> None:
         connection.execute("INSERT INTO pending_files VALUES (?)", (ONE,))
     connection.close()
     (tmp_path / ONE / "report.json").unlink()
-    open_root_store(locate(tmp_path, None), now=NOW, say=quiet).close()
+    open_root_store(locate(tmp_path, None), now=NOW).close()
     assert (tmp_path / ONE / "report.json").exists()
 
 
@@ -246,9 +250,9 @@ def test_a_store_whose_healing_fails_is_closed(tmp_path: Path, monkeypatch: pyte
     def fail(*_: object, **__: object) -> None:
         raise LedgerError("no")
 
-    monkeypatch.setattr("quantlab.sessions.healing.heal", fail)
+    monkeypatch.setattr("quantlab.folders.healing.heal", fail)
     with pytest.raises(LedgerError):
-        open_root_store(locate(tmp_path, None), now=NOW, say=quiet)
+        open_root_store(locate(tmp_path, None), now=NOW)
 
 
 def test_a_root_with_a_ledger_is_opened_without_sqlalchemy(tmp_path: Path) -> None:
@@ -256,8 +260,8 @@ def test_a_root_with_a_ledger_is_opened_without_sqlalchemy(tmp_path: Path) -> No
     sessions_in(locate(tmp_path, None))
     code = (
         "import sys; from pathlib import Path; from datetime import datetime, UTC\n"
-        "from quantlab.sessions.roots import open_root; from quantlab.store.location import locate\n"
-        "open_root(locate(Path(sys.argv[1]), None), now=datetime.now(UTC), say=print).close()\n"
+        "from quantlab.folders.roots import open_root; from quantlab.ledger.location import locate\n"
+        "open_root(locate(Path(sys.argv[1]), None), now=datetime.now(UTC)).close()\n"
         "print([name for name in ('sqlalchemy', 'msgspec', 'pandas', 'alembic') if name in sys.modules])"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
@@ -267,11 +271,21 @@ def test_a_root_with_a_ledger_is_opened_without_sqlalchemy(tmp_path: Path) -> No
 
 def test_adopting_a_root_says_what_was_adopted(tmp_path: Path) -> None:
     make_legacy_root(tmp_path, 1)
-    outcome = adopt_root(locate(tmp_path, None), now=NOW, say=quiet)
+    outcome = adopt_root(locate(tmp_path, None), now=NOW)
     assert outcome is not None
     assert outcome.adopted == [legacy_id(0)]
 
 
 def test_a_root_with_a_ledger_has_nothing_to_adopt(tmp_path: Path) -> None:
     Sessions(tmp_path).store.close()
-    assert adopt_root(locate(tmp_path, None), now=NOW, say=quiet) is None
+    assert adopt_root(locate(tmp_path, None), now=NOW) is None
+
+
+def test_a_warning_of_a_name_that_is_not_in_utf_8_is_text_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / os.fsdecode(b"\xff")).mkdir()
+    (tmp_path / os.fsdecode(b"\xff") / "session_status.json").write_text("{}")
+    open_root(locate(tmp_path, None), now=NOW).close()
+    (message,) = caplog.messages
+    assert message.encode().startswith(f"{tmp_path}/\\udcff: ".encode())

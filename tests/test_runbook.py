@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
-from shown_pages import REPOSITORY, SESSION_ID, Shown, Workplace, normalised, rewritten, run_again, shown_in
-from yahoo_server import YahooServer
+from make_shown_output import PICTURE, picture_in
+from PIL import Image
+from support.shown_pages import (
+    REPOSITORY,
+    SESSION_ID,
+    SHOWN_PAGES,
+    Shown,
+    Workplace,
+    normalised,
+    rewritten,
+    run_again,
+    shown_in,
+)
+from support.yahoo_server import YahooServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+BELOW_THE_TITLE = 30
+"""Rows of pixels: the title holds the session's id."""
+VISIBLY = 60
 LAUNCH = "python main.py --ticker ETH-USD --start 2022-01-01 --end 2023-12-31 --paper --report"
 REQUEST = (
     'python main.py --json-request "{\\"schema_version\\":\\"1.0\\",\\"request_id\\":\\"req_paper_001\\",'
@@ -47,15 +65,30 @@ SECTIONS = [
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", ["runbook.md", "quickstart.md"])
+@pytest.mark.parametrize("name", SHOWN_PAGES)
 def test_a_page_shows_what_its_commands_print(name: str, tmp_path: Path) -> None:
-    shown = shown_in((REPOSITORY / "docs" / name).read_text(encoding="utf-8"))
+    shown = shown_in((REPOSITORY / name).read_text(encoding="utf-8"))
     assert normalised(run_again(shown, Workplace(tmp_path))) == normalised(shown)
 
 
-@pytest.mark.parametrize("name", ["runbook.md", "quickstart.md"])
+def test_the_readme_s_picture_is_the_chart_of_the_session_that_it_shows(tmp_path: Path) -> None:
+    place = Workplace(tmp_path)
+    run_again(shown_in(README)[:1], place)
+    today, shown = (
+        np.asarray(Image.open(io.BytesIO(one)).convert("L"), np.int16)
+        for one in (picture_in(place.folder), PICTURE.read_bytes())
+    )
+    differs = np.abs(today - shown)[BELOW_THE_TITLE:] > VISIBLY
+    assert differs.mean() < 0.01
+
+
+def test_the_readme_s_first_block_runs_the_session_that_it_shows() -> None:
+    assert README.partition("```sh\n")[2].splitlines()[0].endswith(f" && {shown_in(README)[0].command}")
+
+
+@pytest.mark.parametrize("name", SHOWN_PAGES)
 def test_a_page_shows_an_error_only_where_it_means_to(name: str) -> None:
-    shown = shown_in((REPOSITORY / "docs" / name).read_text(encoding="utf-8"))
+    shown = shown_in((REPOSITORY / name).read_text(encoding="utf-8"))
     errors = [one for one in shown if "ERROR" in one.output or "Traceback" in one.output]
     assert [one for one in errors if not one.command.endswith('echo "exit $?"')] == []
 

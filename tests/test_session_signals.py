@@ -8,15 +8,21 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import flow_program as program
 import pytest
-from flow_program import document, said, session_of
+from support import flow_program as program
+from support.flow_program import document, said, session_of
 
-from quantlab.sessions import closing
+from quantlab.sessions import abort
 from quantlab.sessions.paper import PaperSession
+
+if not hasattr(signal, "SIGHUP"):
+    pytest.skip("these signals are POSIX's", allow_module_level=True)
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from quantlab.domain.events import Event
+    from quantlab.domain.session import Session
 
 HALF_A_YEAR = ("--start", "2022-01-01", "--end", "2022-07-01", "--prices", "synthetic", "--paper")
 SLOWLY = ("--pace", "0.2", "--heartbeat-seconds", "0.05", "--signal-file", "signals.jsonl")
@@ -78,10 +84,10 @@ def test_a_signal_while_the_start_is_recorded_aborts_the_session(
 ) -> None:
     real = PaperSession._write_documents
 
-    def signalled(paper: PaperSession) -> bool:
-        if len(paper.recorded) == 1:
+    def signalled(paper: PaperSession, session: Session, last: Event) -> bool:
+        if session.last_version == 1:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(paper)
+        return real(paper, session, last)
 
     monkeypatch.setattr(PaperSession, "_write_documents", signalled)
     assert said(tmp_path, *HALF_A_YEAR, "--signal-file", "signals.jsonl").code == 1
@@ -150,7 +156,7 @@ def test_a_session_that_was_closed_and_is_stopped_too_hears_that_it_was_closed(
             os.kill(os.getpid(), signal.SIGTERM)
         real(paper, name, **facts)
 
-    monkeypatch.setattr(closing, "is_alive", lambda *_: False)
+    monkeypatch.setattr(abort, "is_alive", lambda *_: False)
     monkeypatch.setattr(PaperSession, "reach", closed_and_stopped)
     done = said(tmp_path, *HALF_A_YEAR)
     assert done.code == 1
@@ -195,7 +201,7 @@ def test_a_kill_leaves_a_session_that_says_running(tmp_path: Path) -> None:
 def test_a_process_whose_session_was_closed_stops_at_its_next_append(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closing, "is_alive", lambda *_: False)
+    monkeypatch.setattr(abort, "is_alive", lambda *_: False)
     with program.running(tmp_path, *HALF_A_YEAR, *SLOWLY) as process:
         program.until(lambda: program.stage_of(tmp_path) == "simulating", "bars go by")
         closed = said(

@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING
 
 import pytest
-from flow_program import PAPER, said, session_of
+from support.flow_program import PAPER, said, session_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from engine_markets import FREE, given_signals, market, walk
 from engine_speed import pandas_loop
+from support.engine_markets import FREE, given_signals, market, walk
 
-from quantlab.config import RunConfig
-from quantlab.errors import DataError
+from quantlab.base.errors import DataError
+from quantlab.domain.config import RunConfig
 from quantlab.trading.engine import EngineState
-from quantlab.trading.execution import slippage_fractions
 from quantlab.trading.fills import Fills
+from quantlab.trading.orders import slippage_fractions
 from quantlab.trading.results import Order
 from quantlab.trading.simulation import Replay, simulate
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sessions_builder import Sessions, one_of_each
+from support.sessions_builder import Sessions, ago, one_of_each
 
-from quantlab.store import views
+from quantlab.ledger.sql import views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +59,22 @@ def test_a_question_of_the_page_is_answered_as_the_page_says(
     assert result.count("\n") > 1, f"the sample has nothing to show for {question!r}"
 
 
-@pytest.mark.parametrize("name", [*TABLES, *views.SQLITE])
+def test_the_page_s_twins_are_all_of_them_however_their_prices_were_spelled(tmp_path: Path) -> None:
+    with Sessions(tmp_path) as built:
+        for session_id, config_hash in (("s1", "1" * 64), ("s2", "2" * 64)):
+            built.success(session_id, ago(days=2), config_hash=config_hash, data_hash="d" * 64)
+    asked = next(sql for question, sql, _result in QUESTIONS if question == "Which sessions are those?")
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        assert [row[0] for row in connection.execute(asked)] == ["s1", "s2"]
+
+
+@pytest.mark.parametrize("name", [*TABLES, *views.of(sqlite=True)])
 def test_every_table_and_view_is_on_the_page(name: str) -> None:
     assert f"| `{name}` |" in PAGE
 
 
 def test_every_column_that_the_page_explains_is_there(sample: sqlite3.Connection) -> None:
-    explained = PAGE.split("| column | meaning |")[1].split("## Cookbook")[0]
+    explained = PAGE.split("| column | meaning |")[1].split("\n\n")[0]
     names = [
         name
         for line in explained.splitlines()
@@ -81,7 +91,7 @@ def test_datasette_s_descriptions_name_columns_that_are_there(sample: sqlite3.Co
 
 
 def test_datasette_describes_every_table_and_view() -> None:
-    assert set(METADATA["tables"]) == {*TABLES, *views.SQLITE}
+    assert set(METADATA["tables"]) == {*TABLES, *views.of(sqlite=True)}
 
 
 @pytest.mark.parametrize("name", METADATA["queries"])

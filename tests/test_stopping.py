@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from quantlab.research.stopping import SIGNALS, StopGate, StopRequested
+from quantlab.base.platform import STOP_SIGNALS as SIGNALS
+from quantlab.runner.stopping import StopGate, StopRequested
 
 
 def send(number: signal.Signals) -> None:
@@ -47,7 +48,7 @@ def test_a_second_signal_right_after_the_first_does_not_raise_again() -> None:
 
 
 def test_a_signal_much_later_raises_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    from quantlab.research import stopping
+    from quantlab.runner import stopping
 
     monkeypatch.setattr(stopping, "ASK_AGAIN_SECONDS", 0.0)
     gate = StopGate()
@@ -65,12 +66,12 @@ def test_handlers_come_back() -> None:
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(SIGNALS[-1], signal.SIG_IGN)
     try:
         with StopGate().installed():
-            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(SIGNALS[-1]) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(SIGNALS[-1], before)
 
 
 def test_in_another_thread_nothing_is_installed() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import sqlite3
 import subprocess
@@ -14,20 +13,23 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_history import CHECKOUT, entry, fill, history, open_root, record, started, stored
+from support.ledger_history import CHECKOUT, entry, fill, history, open_root, record, started, stored
 
-from quantlab.errors import LedgerBusyError, LedgerDamagedError, LedgerError
-from quantlab.ledger import read_head
-from quantlab.sessions.recorder import Recorder
-from quantlab.store import engine, lock, refusals
-from quantlab.store.location import Location, locate
-from quantlab.store.reader import open_reader
+from quantlab.base.errors import LedgerBusyError, LedgerDamagedError, LedgerError
+from quantlab.ledger import refusals
+from quantlab.ledger.location import Location, locate
+from quantlab.ledger.log import read_head
+from quantlab.ledger.reader import open_reader
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.sqlite import holders, locks, writing
+
+fcntl = pytest.importorskip("fcntl", reason="the queue is one of POSIX's locks")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from quantlab.store.engine import Store
+    from quantlab.ledger.store import Store
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,8 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
 def test_a_writer_that_waits_too_long_says_who_holds_the_ledger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    monkeypatch.setattr(holders, "TOLD_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(writing, "BUSY_TIMEOUT_SECONDS", 0.1)
     with open_root(tmp_path) as store, closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerBusyError, match="another process holds it"):
@@ -156,21 +159,21 @@ def test_the_queue_is_held_while_writing(tmp_path: Path) -> None:
 
 
 def test_a_stopped_holder_of_the_queue_stops_nobody_for_good(tmp_path: Path) -> None:
-    with lock.file_lock(tmp_path / "turn") as first, lock.file_lock(tmp_path / "turn", 0.02) as second:
+    with locks.file_lock(tmp_path / "turn") as first, locks.file_lock(tmp_path / "turn", 0.02) as second:
         assert (first, second) == (True, False)
 
 
 def test_a_turn_that_was_given_back_can_be_taken(tmp_path: Path) -> None:
-    with lock.file_lock(tmp_path / "turn"):
+    with locks.file_lock(tmp_path / "turn"):
         pass
-    with lock.file_lock(tmp_path / "turn", 0.02) as again:
+    with locks.file_lock(tmp_path / "turn", 0.02) as again:
         assert again
 
 
 def test_who_gave_up_waiting_keeps_nobody_else_from_a_turn(tmp_path: Path) -> None:
-    with lock.file_lock(tmp_path / "turn"), lock.file_lock(tmp_path / "turn", 0.02):
+    with locks.file_lock(tmp_path / "turn"), locks.file_lock(tmp_path / "turn", 0.02):
         pass
-    with lock.file_lock(tmp_path / "turn", 20) as again:
+    with locks.file_lock(tmp_path / "turn", 20) as again:
         assert again
 
 
@@ -181,7 +184,7 @@ def test_a_file_system_that_refuses_locks_is_written_without_a_queue(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with lock.file_lock(tmp_path / "turn") as held:
+    with locks.file_lock(tmp_path / "turn") as held:
         assert not held
 
 
@@ -203,16 +206,16 @@ def seconds_to_write(store: Store) -> float:
 def test_a_writer_that_goes_straight_on_does_not_queue_up_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "SLICE_SECONDS", 60)
+    monkeypatch.setattr(writing, "SLICE_SECONDS", 60)
     with open_root(tmp_path) as store:
         seconds_to_write(store)
         with stopped_in_the_queue(tmp_path):
-            assert seconds_to_write(store) < lock.WAIT_SECONDS / 2
+            assert seconds_to_write(store) < writing.WAIT_SECONDS / 2
 
 
 def test_a_writer_queues_up_again_after_its_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "SLICE_SECONDS", 0)
-    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(writing, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(writing, "WAIT_SECONDS", 0.2)
     with open_root(tmp_path) as store:
         seconds_to_write(store)
         with stopped_in_the_queue(tmp_path):
@@ -224,7 +227,7 @@ def test_a_lock_s_file_that_was_deleted_is_made_again_after_the_time_slice(tmp_p
     with open_root(tmp_path) as store:
         seconds_to_write(store)
         turn.unlink()
-        time.sleep(lock.SLICE_SECONDS)
+        time.sleep(writing.SLICE_SECONDS)
         with store.write(), turn.open("rb") as handle, pytest.raises(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -237,18 +240,18 @@ def test_a_turn_is_given_back_when_the_wait_for_it_is_interrupted(
 
     with open_root(tmp_path) as store:
         with monkeypatch.context() as patched:
-            patched.setattr(lock, "_queue_up", interrupted)
+            patched.setattr(writing, "_queue_up", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 seconds_to_write(store)
-        with lock.file_lock(tmp_path / "ledger.db.lock", 0.02) as held:
+        with locks.file_lock(tmp_path / "ledger.db.lock", 0.02) as held:
             assert held
-        assert seconds_to_write(store) < lock.WAIT_SECONDS / 2
+        assert seconds_to_write(store) < writing.WAIT_SECONDS / 2
 
 
 def test_a_turn_is_given_back_after_each_write(tmp_path: Path) -> None:
     with open_root(tmp_path) as store:
         seconds_to_write(store)
-        with lock.file_lock(tmp_path / "ledger.db.lock", 0.02) as held:
+        with locks.file_lock(tmp_path / "ledger.db.lock", 0.02) as held:
             assert held
 
 
@@ -273,17 +276,17 @@ def test_a_machine_without_room_for_a_thread_writes_without_a_queue(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with lock.file_lock(tmp_path / "turn"), lock.file_lock(tmp_path / "turn") as second:
+    with locks.file_lock(tmp_path / "turn"), locks.file_lock(tmp_path / "turn") as second:
         assert not second
 
 
 def test_a_place_without_locks_is_written_without_a_queue(tmp_path: Path) -> None:
-    with lock.file_lock(tmp_path / "missing" / "turn") as held:
+    with locks.file_lock(tmp_path / "missing" / "turn") as held:
         assert not held
 
 
 def test_a_server_has_no_queue_of_ours() -> None:
-    with lock.write_lock(Location(root=None, file=None, url="postgresql+psycopg://host/db")):
+    with locks.write_lock(Location(root=None, file=None, url="postgresql+psycopg://host/db")):
         pass
 
 
@@ -294,7 +297,7 @@ def test_a_waiting_writer_gets_its_turn(tmp_path: Path) -> None:
     assert holder.stdout is not None
     holder.stdout.readline()
     begun = time.monotonic()
-    with lock.file_lock(tmp_path / "turn", 20) as held:
+    with locks.file_lock(tmp_path / "turn", 20) as held:
         waited = time.monotonic() - begun
     holder.communicate()
     assert held
@@ -304,7 +307,7 @@ def test_a_waiting_writer_gets_its_turn(tmp_path: Path) -> None:
 _HOLD = """
 import sys, time
 from pathlib import Path
-from quantlab.store.lock import file_lock
+from quantlab.ledger.sqlite.locks import file_lock
 with file_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(0.3)

@@ -6,21 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import talib
-from engine_markets import BAD_PRICES, market, walk
+from support.engine_markets import BAD_PRICES, market, walk
 
-from quantlab.config import RunConfig
-from quantlab.errors import ConfigError, DataError, StrategyError
-from quantlab.trading import strategy
+from quantlab.base.errors import ConfigError, DataError, StrategyError
+from quantlab.domain.config import RunConfig
+from quantlab.trading import indicators
 from quantlab.trading.indicators import rsi
-from quantlab.trading.strategy import (
-    MIN_BARS,
-    STRATEGIES,
-    STRATEGY_NAME,
-    Signals,
-    Strategy,
-    all_usable,
-    signals,
-)
+from quantlab.trading.market import all_usable
+from quantlab.trading.strategies.base import Bars, Signals
+from quantlab.trading.strategies.strategy import Strategy, built_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +24,8 @@ if TYPE_CHECKING:
     from quantlab.trading.market import Prices
 
 CONFIG = RunConfig()
+MIN_BARS = built_in().min_history
+signals = built_in().signals
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -124,7 +120,7 @@ def test_the_order_of_summation_decides_no_cross(
         sums = np.cumsum(arranged[order], axis=1)[:, -1]
         return np.concatenate([np.full(window - 1, np.nan), sums])
 
-    monkeypatch.setattr(strategy, "rolling_sum", summed)
+    monkeypatch.setattr(indicators, "rolling_sum", summed)
     found = signals(prices, CONFIG)
     assert np.array_equal(found.enter, expected.enter)
     assert np.array_equal(found.leave, expected.leave)
@@ -182,42 +178,34 @@ def test_the_fewest_bars_are_enough() -> None:
     assert len(signals(walk(MIN_BARS), CONFIG).enter) == MIN_BARS
 
 
-def test_the_registry_knows_the_strategy_by_its_name() -> None:
-    assert {name: each.name for name, each in STRATEGIES.items()} == {STRATEGY_NAME: STRATEGY_NAME}
-
-
 def test_a_strategy_that_raises_is_named_with_its_cause() -> None:
-    def decide(prices: Prices, config: RunConfig) -> Signals:
+    def decide(bars: Bars) -> Signals:
         raise ZeroDivisionError("one\nline")
 
     with pytest.raises(StrategyError) as error:
-        Strategy(name="broken", min_bars=1, decide=decide).signals(walk(3), CONFIG)
+        Strategy(name="broken", decide=decide).decisions(walk(3), {})
     assert "broken" in str(error.value)
     assert "ZeroDivisionError: one line" in str(error.value)
     assert isinstance(error.value.__cause__, ZeroDivisionError)
 
 
 def test_a_known_error_passes_unchanged() -> None:
-    def decide(prices: Prices, config: RunConfig) -> Signals:
+    def decide(bars: Bars) -> Signals:
         raise ConfigError("known")
 
     with pytest.raises(ConfigError, match="known"):
-        Strategy(name="strict", min_bars=1, decide=decide).signals(walk(3), CONFIG)
+        Strategy(name="strict", decide=decide).decisions(walk(3), {})
 
 
 @pytest.mark.parametrize(
     "enter", [np.zeros(2, np.bool_), np.zeros(3, np.float64)], ids=["a bar short", "no booleans"]
 )
 def test_a_strategy_must_answer_one_boolean_a_bar(enter: NDArray[np.bool_]) -> None:
-    codes = np.zeros(3, np.uint8)
+    def decide(bars: Bars) -> Signals:
+        return Signals(enter=enter, leave=np.zeros(3, np.bool_))
 
-    def decide(prices: Prices, config: RunConfig) -> Signals:
-        return Signals(
-            enter=enter, leave=np.zeros(3, np.bool_), enter_reason=codes, leave_reason=codes, reasons=("x",)
-        )
-
-    with pytest.raises(StrategyError, match="enter is"):
-        Strategy(name="short", min_bars=1, decide=decide).signals(walk(3), CONFIG)
+    with pytest.raises(StrategyError, match=r"enter (has the shape|holds)"):
+        Strategy(name="short", decide=decide).decisions(walk(3), {})
 
 
 def test_no_prices_are_all_usable() -> None:

@@ -1,23 +1,31 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outcome_builder import build_outcome
+from numpy.testing import assert_array_equal
+from support.csv_cells import csv_cell_value
+from support.outcome_builder import build_outcome
 
-from quantlab import clock
-from quantlab.errors import DataError
+from quantlab.base import clock
+from quantlab.base.errors import DataError
+from quantlab.exports.layout import Layout, layout_of
 from quantlab.exports.tables import equity_csv, iso_times, read_equity_csv, trades_csv
-from quantlab.text import csv_cell_value
+
+if TYPE_CHECKING:
+    from quantlab.trading.results import Outcome
 
 CONTRACT_COLUMNS = "timestamp,side,close,exec_price,qty,fee,equity_after,slippage,reason"
-TRADES_HEADER = CONTRACT_COLUMNS + ",signal_timestamp,cash_after,position_after"
+FIRST_HEADER = CONTRACT_COLUMNS + ",signal_timestamp,cash_after,position_after"
+TRADES_HEADER = FIRST_HEADER + ",participation"
 EQUITY_ROW = "2023-01-01T00:00:00.000000+00:00,1000.0,0.0,100.0,1000.0"
 
 
@@ -39,7 +47,39 @@ def test_a_trades_row_tells_the_fill_exactly() -> None:
     told = [float(row[name]) for name in ("close", "exec_price", "qty", "fee", "equity_after", "slippage")]
     assert told == [fill.close, fill.price, fill.quantity, fill.fee, fill.equity_after, fill.slippage]
     assert [float(row["cash_after"]), float(row["position_after"])] == [fill.cash_after, fill.position_after]
-    assert [row["side"], row["reason"]] == ["buy", "cross_up"]
+    assert [row["side"], row["reason"]] == ["BUY", "cross_up"]
+
+
+def test_a_fill_is_told_as_a_part_of_its_bar_s_volume() -> None:
+    outcome = build_outcome(trades=1)
+    buy, sell = outcome.simulation.fills
+    shares = [float(row["participation"]) for row in trade_rows(trades_csv(outcome))]
+    assert shares == [buy.quantity / 1000, sell.quantity / 1000]
+
+
+@pytest.mark.parametrize("volume", [0.0, float("nan")])
+def test_where_nobody_knows_the_volume_the_participation_is_empty(volume: float) -> None:
+    outcome = build_outcome(trades=1)
+    unknown = replace(outcome, prices=replace(outcome.prices, volume=np.full(len(outcome.prices), volume)))
+    assert [row["participation"] for row in trade_rows(trades_csv(unknown))] == ["", ""]
+
+
+def test_trades_of_an_earlier_session_keep_their_spelling() -> None:
+    data = trades_csv(build_outcome(trades=1), Layout.FIRST)
+    assert data.decode().splitlines()[0] == FIRST_HEADER
+    assert [row["side"] for row in trade_rows(data)] == ["buy", "sell"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "digest"),
+    [
+        (build_outcome(), "8edb3da34e5a50fa66d3eb070b7f47fb594dc29560294746f59b54539f3df647"),
+        (build_outcome(101, trades=30, open_at_end=True, interval="1h"),
+         "23e9e300a4a1c9a6f505b42e8e2a2ce3bf5a312aefa4980b2e52beea94691ce7"),
+    ],
+)  # fmt: skip
+def test_the_first_layout_stays_byte_for_byte(outcome: Outcome, digest: str) -> None:
+    assert hashlib.sha256(trades_csv(outcome, Layout.FIRST)).hexdigest() == digest
 
 
 def test_a_trade_carries_the_times_of_its_fill_and_of_its_decision() -> None:
@@ -67,6 +107,10 @@ def test_numpy_numbers_are_written_as_plain_numbers() -> None:
     assert trade_rows(trades_csv(replace(outcome, simulation=simulation)))[0]["fee"] == "0.5"
 
 
+def test_a_session_that_tells_no_code_is_an_earlier_one() -> None:
+    assert [layout_of(None), layout_of({"version": "0.2.0"})] == [Layout.FIRST, Layout.SECOND]
+
+
 def test_times_are_written_as_the_clock_writes_them() -> None:
     moment = datetime(2023, 1, 31, 13, 30, 0, 250, tzinfo=UTC)
     assert iso_times(np.array(["2023-01-31T13:30:00.000250"], dtype="datetime64[ns]")) == [clock.iso(moment)]
@@ -75,9 +119,9 @@ def test_times_are_written_as_the_clock_writes_them() -> None:
 def test_equity_reads_back_to_the_last_bit() -> None:
     outcome = build_outcome(trades=5)
     table = read_equity_csv(equity_csv(outcome))
-    np.testing.assert_array_equal(table.times, outcome.prices.times)
+    assert_array_equal(table.times, outcome.prices.times)
     for name in ("cash", "quantity", "mark", "equity"):
-        np.testing.assert_array_equal(getattr(table, name), getattr(outcome.simulation, name))
+        assert_array_equal(getattr(table, name), getattr(outcome.simulation, name))
 
 
 @settings(max_examples=50)
@@ -85,7 +129,7 @@ def test_equity_reads_back_to_the_last_bit() -> None:
 def test_any_float_reads_back_equal(values: list[float]) -> None:
     outcome = build_outcome(2, trades=0)
     outcome = replace(outcome, simulation=replace(outcome.simulation, mark=np.array(values)))
-    np.testing.assert_array_equal(read_equity_csv(equity_csv(outcome)).mark, np.array(values))
+    assert_array_equal(read_equity_csv(equity_csv(outcome)).mark, np.array(values))
 
 
 def test_an_equity_table_is_a_header_and_a_line_a_bar() -> None:

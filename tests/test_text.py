@@ -6,8 +6,9 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.csv_cells import csv_cell_value
 
-from quantlab.text import csv_cell, csv_cell_value, markdown_cell, printable
+from quantlab.base.text import csv_cell, markdown_cell, printable
 
 ANY_TEXT = st.text(st.characters())
 HOSTILE_TEXT = st.text(st.sampled_from("'=+-@\t\r\n \x00ab1.e|`\\_*<&\u202e\uff1d"), max_size=8)

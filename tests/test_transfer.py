@@ -7,15 +7,17 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_history import entry, fill, heartbeat, open_root, record, stored
+from support.ledger_history import entry, fill, heartbeat, open_root, record, stored
 
-from quantlab import transfer
-from quantlab.errors import ConfigError, LedgerDamagedError
-from quantlab.sessions import maintenance
+from quantlab.base.errors import ConfigError, LedgerDamagedError
+from quantlab.domain.events.event import event_hash
+from quantlab.ledger import maintenance, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 TABLES = ("events", "ledger_head", "paper_sessions", "session_counts")
 
@@ -166,3 +168,63 @@ def test_a_damaged_export_is_refused_and_leaves_nothing(source: Path, target: Pa
 def test_what_is_no_export_is_refused(target: Path, header: bytes) -> None:
     with pytest.raises(ConfigError, match="is no exported ledger"):
         _import(target, header)
+
+
+def _forged(source: Path, **changed: object) -> bytes:
+    """Return an export whose last event says something else, with the hashes that belong to it."""
+    header, *events = [json.loads(line) for line in _exported(source).splitlines()]
+    last = events[-1] | changed
+    last["hash"] = event_hash(last["previous_hash"], list(last.values())[:8])
+    header["hash"] = last["hash"]
+    return b"".join(json.dumps(one).encode() + b"\n" for one in (header, *events[:-1], last))
+
+
+DOUBLED = '{"stage":"simulating","bars_done":5,"bars_done":6,"bars_expected":100}'
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"schema_version": 2**70}, "its schema_version is none up to 1"),
+        ({"schema_version": 0}, "its schema_version is none up to 1"),
+        ({"session_version": 2**70}, "its session_version is none that it can have"),
+        ({"payload": DOUBLED}, "'bars_done' stands twice in its payload"),
+        ({"payload": '{"stage":"simulating", "bars_done":5'}, "its payload is no JSON"),
+        ({"pay\u200bload": "{}"}, r"'pay\\u200bload' is none of its names"),
+    ],
+)
+def test_an_event_that_readers_would_differ_about_is_refused_in_one_line(
+    source: Path, target: Path, changed: dict[str, object], told: str
+) -> None:
+    with pytest.raises(LedgerDamagedError, match=f"line 11 is no event of ours .*{told}") as error:
+        _import(target, _forged(source, **changed))
+    assert str(error.value).isprintable()
+    assert stored(target / "ledger.db", "SELECT count(*) FROM events") == [(0,)]
+
+
+def test_a_name_that_stands_twice_in_a_line_is_refused(source: Path, target: Path) -> None:
+    lines = _exported(source).splitlines(keepends=True)
+    lines[3] = lines[3].replace(b'"actor":', b'"actor":"operator","actor":', 1)
+    with pytest.raises(LedgerDamagedError, match=r"line 4 is no event of ours .'actor' stands twice"):
+        _import(target, b"".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (b'"sequence":', b'"sequence":1,"sequence":', "'sequence' stands twice in it"),
+        (b'"ledger_id":"', b'"ledger_id":"\\u202e', "no name that can be shown"),
+        (b'"sequence":10', b'"sequence":10,"\\u200bhash":""', r"'\\u200bhash' is none of its names"),
+    ],
+)
+def test_a_header_that_readers_would_differ_about_is_refused_in_one_line(
+    source: Path, target: Path, old: bytes, new: bytes, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told) as error:
+        _import(target, _exported(source).replace(old, new, 1))
+    assert str(error.value).isprintable()
+
+
+def test_an_export_that_was_laid_out_otherwise_is_still_one(source: Path, target: Path) -> None:
+    lines = [json.dumps(json.loads(line), indent=None) for line in _exported(source).splitlines()]
+    assert _import(target, "\n".join(lines).encode()) == 10

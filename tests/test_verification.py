@@ -6,17 +6,22 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import make_definitions
 import pytest
-from ledger_history import adopted, entry, fill, forge, history, open_root, record
+from support.ledger_history import adopted, entry, fill, forge, history, open_root, record
 
-from quantlab import events, verification
-from quantlab.errors import LedgerDamagedError
-from quantlab.ledger import COLUMNS
-from quantlab.sessions import maintenance
-from quantlab.verification import Fault
+from quantlab.base.errors import LedgerDamagedError
+from quantlab.domain import events
+from quantlab.ledger import definitions, installed, maintenance, trust, verify
+from quantlab.ledger.location import locate
+from quantlab.ledger.log import COLUMNS
+from quantlab.ledger.reader import open_reader
+from quantlab.ledger.verify import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 CHECKS = ["integrity", "guards", "chain", "head", "sessions", "projection"]
 
@@ -58,7 +63,7 @@ def test_a_verification_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_verification_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path)
-    monkeypatch.setattr(verification, "STEP", 4)
+    monkeypatch.setattr(verify, "STEP", 4)
     told: list[int] = []
     with open_root(tmp_path) as store:
         maintenance.verify(store, progress=told.append)
@@ -91,6 +96,104 @@ def test_an_altered_guard_is_named(tmp_path: Path) -> None:
         "CREATE TRIGGER events_guard_delete BEFORE DELETE ON events BEGIN SELECT 1; END",
     )
     assert _verify(tmp_path).faults == [Fault("guards", "events_guard_delete was altered")]
+
+
+def _rewrite(file: Path, name: str, old: str, new: str) -> None:
+    """Edit a definition as somebody does who knows `writable_schema`."""
+    with closing(sqlite3.connect(file)) as client, client:
+        client.execute("PRAGMA writable_schema = ON")
+        changed = client.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = ? AND instr(sql, ?)",
+            (old, new, name, old),
+        )
+        assert changed.rowcount == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "what"),
+    [
+        ("paper_sessions", "THEN 1 ELSE 0 END", "THEN 1 ELSE 1 END", "the table paper_sessions was altered"),
+        ("events", "length(hash) = 64", "length(hash) > 0", "the table events was altered"),
+        ("events", "payload TEXT NOT NULL", "payload TEXT", "the table events was altered"),
+        ("events_one_end", "'failed', ", "", "the index events_one_end was altered"),
+    ],
+)
+def test_a_definition_that_was_edited_in_the_schema_is_named(
+    tmp_path: Path, name: str, old: str, new: str, what: str
+) -> None:
+    file = fill(tmp_path)
+    _rewrite(file, name, old, new)
+    assert Fault("guards", what) in _verify(tmp_path).faults
+
+
+def test_events_made_anew_without_their_keys_are_named(tmp_path: Path) -> None:
+    _change(
+        fill(tmp_path),
+        "PRAGMA legacy_alter_table = ON",
+        "CREATE TABLE bare AS SELECT * FROM events",
+        "DROP TABLE events",
+        "ALTER TABLE bare RENAME TO events",
+    )
+    told = {fault.what for fault in _verify(tmp_path).faults}
+    assert {"the table events was altered", "the index events_one_end is missing"} <= told
+
+
+def test_a_plain_index_in_the_place_of_a_unique_one_is_named(tmp_path: Path) -> None:
+    _change(
+        fill(tmp_path),
+        "DROP INDEX events_one_end",
+        "CREATE INDEX events_one_end ON events (session_id)",
+    )
+    assert _verify(tmp_path).faults == [Fault("guards", "the index events_one_end was altered")]
+
+
+def test_a_rebuild_makes_an_altered_index_anew(tmp_path: Path) -> None:
+    _change(
+        fill(tmp_path),
+        "DROP INDEX events_one_end",
+        "CREATE INDEX events_one_end ON events (session_id)",
+        "CREATE UNIQUE INDEX mine ON events (hash)",
+    )
+    with open_root(tmp_path) as store:
+        maintenance.rebuild(store)
+    assert _verify(tmp_path).faults == []
+
+
+def test_other_blanks_and_quotes_are_no_other_definition(tmp_path: Path) -> None:
+    """Another version of the library that writes the tables may set its lines otherwise."""
+    file = fill(tmp_path)
+    _rewrite(file, "ledger_head", "sequence INTEGER NOT NULL", '"sequence"  INTEGER\nNOT NULL')
+    assert _verify(tmp_path).faults == []
+
+
+def test_another_wording_of_a_fresh_ledger_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kept digests are of one version's words; where they differ, a ledger made on the spot decides."""
+    fill(tmp_path)
+    monkeypatch.setattr(definitions, "known", dict)
+    assert _verify(tmp_path).faults == []
+
+
+def test_the_kept_definitions_are_those_of_a_fresh_ledger() -> None:
+    assert definitions.known() == installed.fresh() != {}
+
+
+def test_the_kept_text_means_what_a_fresh_ledger_says() -> None:
+    """Other versions of SQLite may quote names in other places, which only costs a question some milliseconds."""
+    kept = definitions.FILE.read_text(encoding="utf-8")
+    assert definitions._normalised(kept) == definitions._normalised(make_definitions.text())
+
+
+def test_a_ledger_that_is_spelled_as_a_fresh_one_needs_no_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(definitions, "FILE", tmp_path / "definitions.sql")
+    definitions.FILE.write_text(make_definitions.text(), encoding="utf-8")
+    fill(tmp_path)
+    monkeypatch.setattr(definitions, "known", lambda: pytest.fail("was asked"))
+    with open_reader(locate(tmp_path, None)) as reader:
+        assert trust.differing(reader) == []
 
 
 def test_a_rebuild_puts_the_guards_back(tmp_path: Path) -> None:
@@ -146,7 +249,7 @@ def test_a_copy_that_does_not_verify_is_refused(tmp_path: Path) -> None:
 
 
 def _watched(*rows: tuple[int, str, int, str, str]) -> Fault | None:
-    lifecycles = verification.Lifecycles()
+    lifecycles = verify.Lifecycles()
     place = {
         name: COLUMNS.index(name) for name in ("sequence", "session_id", "session_version", "type", "payload")
     }

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from both_engines import beat, birth, plain_client
-from postgres_server import plain
+from support.both_engines import beat, birth, plain_client, record_all
+from support.postgres_server import plain
 
-from quantlab.errors import LedgerBusyError
-from quantlab.sessions import maintenance
-from quantlab.sessions.recorder import Recorder
-from quantlab.store.engine import Store, open_store
-from quantlab.store.location import locate
+from quantlab.base.errors import LedgerBusyError
+from quantlab.ledger import maintenance
+from quantlab.ledger.location import locate
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ NEUTERED = {
 @pytest.fixture
 def store(postgres_url: str) -> Iterator[Store]:
     with open_store(locate(None, postgres_url)) as opened:
-        Recorder(opened).record_many([birth("a"), beat("a", 2)])
+        record_all(Recorder(opened), [birth("a"), beat("a", 2)])
         yield opened
 
 
@@ -103,13 +103,109 @@ def guards_checked(store: Store) -> str:
 
 
 def test_guards_and_views_that_nobody_touched_hold(store: Store) -> None:
-    assert (faults(store), guards_checked(store)) == ([], "triggers, views and indexes")
+    assert (faults(store), guards_checked(store)) == ([], "tables, indexes, triggers and views")
 
 
 @pytest.mark.parametrize(("name", "statements"), NEUTERED.values(), ids=NEUTERED.keys())
 def test_a_guard_or_view_that_was_neutered_is_named(store: Store, name: str, statements: str) -> None:
     change(store, statements)
     assert faults(store) == [f"{name} was altered"]
+
+
+REMADE_READY = (
+    "ALTER TABLE paper_sessions DROP COLUMN promotion_ready CASCADE;"
+    " ALTER TABLE paper_sessions ADD COLUMN promotion_ready integer GENERATED ALWAYS AS (1) STORED"
+)
+ALTERED = {
+    "a generated column": (REMADE_READY, {"the table paper_sessions was altered"}),
+    "a plain index for a unique one": (
+        "DROP INDEX events_one_end; CREATE INDEX events_one_end ON events (session_id)"
+        " WHERE type <> 'heartbeat' AND type IN ('succeeded', 'failed', 'aborted')",
+        {"the index events_one_end was altered"},
+    ),
+    "an index of fewer rows": (
+        "DROP INDEX events_one_end; CREATE UNIQUE INDEX events_one_end ON events (session_id) WHERE type = 'failed'",
+        {"the index events_one_end was altered"},
+    ),
+    "an index that is none of ours": (
+        "CREATE UNIQUE INDEX mine ON events (session_id, occurred_at)",
+        {"the index mine is none of ours"},
+    ),
+    "a key that is gone": (
+        "ALTER TABLE events DROP CONSTRAINT events_pkey",
+        {"the table events was altered", "the index events_pkey is missing"},
+    ),
+    "a constraint that is gone": (
+        "ALTER TABLE events DROP CONSTRAINT events_hash_length",
+        {"the table events was altered"},
+    ),
+    "a constraint that was never checked": (
+        "ALTER TABLE ledger_head DROP CONSTRAINT ledger_head_one_row;"
+        " ALTER TABLE ledger_head ADD CONSTRAINT ledger_head_one_row CHECK (id = 1) NOT VALID",
+        {"the table ledger_head was altered"},
+    ),
+    "a column that may be empty": (
+        "ALTER TABLE events ALTER COLUMN hash DROP NOT NULL",
+        {"the table events was altered"},
+    ),
+    "another order of words": (
+        'ALTER TABLE pending_files ALTER COLUMN session_id TYPE text COLLATE "default"',
+        {"the table pending_files was altered"},
+    ),
+    "a rule": (
+        "CREATE RULE quiet AS ON INSERT TO events DO INSTEAD NOTHING",
+        {"the rule quiet on events is none of ours"},
+    ),
+    "row security": (
+        "ALTER TABLE events ENABLE ROW LEVEL SECURITY",
+        {"the table events has row security, which may hide rows"},
+    ),
+    "a policy in waiting": (
+        "CREATE POLICY hiding ON paper_sessions USING (false)",
+        {"the table paper_sessions has row security, which may hide rows"},
+    ),
+    "a table that a crash empties": (
+        "ALTER TABLE events SET UNLOGGED",
+        {"the table events is not kept over a crash (it is not an ordinary, logged table)"},
+    ),
+    "a child that adds rows": (
+        "CREATE TABLE more () INHERITS (events)",
+        {"the table events is part of another"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("statements", "told"), ALTERED.values(), ids=ALTERED.keys())
+def test_a_definition_that_is_not_a_fresh_ledger_s_is_named(
+    store: Store, statements: str, told: set[str]
+) -> None:
+    change(store, statements)
+    assert told <= set(faults(store))
+
+
+def test_an_owner_that_is_not_the_ledger_s_is_named(store: Store) -> None:
+    ((schema,),) = plain_client(store.location, "SELECT current_schema()")
+    plain_client(
+        store.location, f"CREATE ROLE owner_{schema}; ALTER VIEW session_list OWNER TO owner_{schema}"
+    )
+    try:
+        assert faults(store) == [f"session_list belongs to owner_{schema}, the ledger to quantlab"]
+    finally:
+        plain_client(store.location, f"DROP OWNED BY owner_{schema}; DROP ROLE owner_{schema}")
+
+
+def test_triggers_that_are_switched_off_for_the_database_are_told(postgres_url: str, store: Store) -> None:
+    url = f"{postgres_url}%20-csession_replication_role%3Dreplica"
+    with open_store(locate(None, url)) as opened:
+        assert faults(opened) == [
+            "triggers are switched off for this role or database (session_replication_role)"
+        ]
+
+
+def test_a_rebuild_puts_an_index_right_that_somebody_made_plain(store: Store) -> None:
+    change(store, ALTERED["a plain index for a unique one"][0])
+    maintenance.rebuild(store)
+    assert faults(store) == []
 
 
 @pytest.mark.parametrize("statements", [one for _, one in NEUTERED.values()], ids=NEUTERED.keys())
@@ -163,7 +259,7 @@ def test_where_no_temporary_view_may_be_made_views_are_looked_for_by_name_and_it
     store: Store, bare_role: Store
 ) -> None:
     assert faults(bare_role) == []
-    assert "views by name only" in guards_checked(bare_role)
+    assert "tables, indexes and views by name only" in guards_checked(bare_role)
     change(store, "DROP VIEW session_alerts")
     assert faults(bare_role) == ["session_alerts is missing"]
 
@@ -191,7 +287,7 @@ def test_a_writer_records_while_a_verification_is_under_way(store: Store) -> Non
         writing.join(timeout=20)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("quantlab.verification.STEP", 2)
+        patch.setattr("quantlab.ledger.verify.STEP", 2)
         found = maintenance.verify(
             store, progress=lambda count: None if writing.ident else write_meanwhile(count)
         )

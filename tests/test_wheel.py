@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import CLOSED_PROXY
-from flow_program import PAPER, REPOSITORY, document, session_of
+from support.flow_program import PAPER, REPOSITORY, document, session_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +75,19 @@ def test_the_wheel_ships_the_migrations(wheel: Path) -> None:
     assert not any(name.startswith("tests/") for name in names)
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_the_wheel_ships_the_texts_of_guards_and_views(wheel: Path, engine: str) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    texts = [f"quantlab/ledger/sql/{engine}/{name}" for name in ("guards", "views", "alerts", "forward")]
+    assert [text for text in texts if not {f"{text}.sql", f"{text}.json"} <= set(names)] == []
+
+
+def test_the_wheel_ships_its_types_and_its_licence(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "quantlab/py.typed" in names
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
 def test_an_installed_program_runs_a_session_and_proves_it(quantlab: Path, tmp_path: Path) -> None:
     checked(tmp_path, str(quantlab), *PAPER, "--report")
     session = session_of(tmp_path)
@@ -82,6 +95,19 @@ def test_an_installed_program_runs_a_session_and_proves_it(quantlab: Path, tmp_p
     assert "identical" in checked(tmp_path, str(quantlab), "paper-sessions", "prove", str(session))
     checked(tmp_path, "sh", "-c", document(session / "report.json")["reproduce"]["command"])
     assert len([one for one in session.parent.iterdir() if one.is_dir()]) == 2
+
+
+def test_an_installed_program_reads_csv_and_says_what_parquet_needs(quantlab: Path, tmp_path: Path) -> None:
+    session = "--ticker=AB", "--start=2023-01-01", "--end=2023-12-31"
+    checked(tmp_path, str(quantlab), "run", *session, "--prices=synthetic", "--outdir=first")
+    (prices,) = tmp_path.glob("first/runs/*/artifacts/prices.csv")
+    checked(tmp_path, str(quantlab), "run", *session, f"--prices={prices}")
+    (tmp_path / "bars").write_bytes(b"PAR1")
+    done = subprocess.run(
+        [quantlab, "run", "--prices=bars"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert "pip install 'quantlab-sessions[parquet]'" in done.stderr
 
 
 def test_an_installed_program_is_fit(quantlab: Path, tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-import flow_program as program
 import pytest
-from flow_program import document, session_of
-from yahoo_server import YahooServer, closed_port, proxied
+from support import flow_program as program
+from support.flow_program import document, session_of
+from support.loopback_proxy import proxied
+from support.yahoo_server import YahooServer, closed_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from quantlab.store.migrate import seed_head
+from quantlab.ledger.making import seed_head
 
 revision = "0001"
 down_revision = None

@@ -23,7 +23,7 @@ def _run() -> int:
     from quantlab.cli.main import run
 
     if any(":" in argument or "=" in argument for argument in sys.argv):
-        from quantlab.store.process_title import hide_passwords
+        from quantlab.cli.process_title import hide_passwords
 
         hide_passwords()
     return run(sys.argv[1:], at_the_end=_ignore_interrupts)

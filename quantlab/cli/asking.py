@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import click
 
-from quantlab.cli.output import printable
-from quantlab.clock import utc_now
-from quantlab.errors import ConfigError
-from quantlab.queries.rows import unknown_status_sessions, unreadable_files
-from quantlab.store.location import Location, is_url, locate
+from quantlab.base.clock import iso, parse_iso, utc_now
+from quantlab.base.errors import ConfigError
+from quantlab.cli.naming import usual_root
+from quantlab.ledger.location import Location, is_url, locate
+from quantlab.ledger.trust import doubts
+from quantlab.queries.rows import status_counts, unknown_status_sessions, unreadable_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from quantlab.store.reader import Reader
+    from quantlab.ledger.reader import Reader
+
+logger = logging.getLogger(__name__)
 
 MOST_NAMED = 200
 """How many troubled sessions are named on stderr; the surfaces themselves have them all."""
@@ -28,8 +32,10 @@ MOST_NAMED = 200
 def find(root: str | None, ledger: str | None) -> Location:
     """Return the ledger that a command's ROOT and --ledger name.
 
+    Without either it is that of `outputs/paper_sessions`.
+
     Raises:
-        ConfigError: neither names one, or both do, or it lies where no ledger can.
+        ConfigError: neither names one and the usual folder is not there, or both do, or it lies where no ledger can.
     """
     location = _named(root, ledger)
     place = location.file or location.root
@@ -55,11 +61,7 @@ def require_text(path: Path) -> None:
 
 def _named(root: str | None, ledger: str | None) -> Location:
     if root is None:
-        if ledger is None:
-            raise ConfigError(
-                "ROOT is missing; expected a folder of paper sessions, such as outputs/paper_sessions, or a ledger URL."
-            )
-        return locate(None, ledger)
+        return locate(Path(usual_root(root)) if ledger is None else None, ledger)
     if not root.strip():
         raise ConfigError("ROOT is empty; expected a folder of paper sessions (is a shell variable unset?).")
     if not is_url(root):
@@ -77,35 +79,72 @@ def asking(location: Location) -> Iterator[tuple[Reader, datetime]]:
         ConfigError: there is no such folder.
         LedgerError: its ledger can't be read.
     """
-    from quantlab.sessions.roots import open_root
+    from quantlab.folders.roots import open_root
 
     now = utc_now()
-    with open_root(location, now=now, say=say) as reader:
+    with open_root(location, now=now) as reader:
         if reader.in_memory:
-            say(f"NOTE: {location} can't be written; this answer comes from a copy in memory.")
+            logger.info("NOTE: %s can't be written; this answer comes from a copy in memory.", location)
         yield reader, now
 
 
-def say(line: str) -> None:
-    """Tell the operator something that is not the answer; where stderr takes nothing, the work goes on all the same."""
-    with suppress(OSError):
-        click.echo(printable(line), err=True)
+@overload
+def stored_time(option: str, text: str) -> str: ...
+@overload
+def stored_time(option: str, text: None) -> None: ...
+@overload
+def stored_time(option: str, text: str | None) -> str | None: ...
+def stored_time(option: str, text: str | None) -> str | None:
+    """Return a time that was given by hand as it is stored; one without an offset is local.
+
+    Raises:
+        ConfigError: it is no time.
+    """
+    if text is None:
+        return None
+    try:
+        return iso(parse_iso(text))
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"{option}: {text!r} is no time; expected a day or an ISO 8601 time, such as 2026-01-31 or "
+            "2026-01-31T08:00:00+00:00."
+        ) from error
+
+
+def require_sessions(reader: Reader) -> None:
+    """Refuse a root that holds neither a ledger nor a session: of a wrong folder nobody may say that all is well.
+
+    Raises:
+        ConfigError: it is such a root.
+    """
+    location = reader.location
+    if location.file is None or location.root is None or location.file.exists() or status_counts(reader):
+        return
+    raise ConfigError(
+        f"{location.root} holds neither a ledger nor a session; expected a folder of paper sessions, such as "
+        "outputs/paper_sessions. Was another one meant?"
+    )
 
 
 def name_troubles(reader: Reader) -> None:
-    """Name on stderr what the answer alone might hide: files that can't be read, statuses that nobody knows."""
+    """Name on stderr what the answer might hide: doubts about the ledger, files that can't be read, odd statuses."""
+    doubt = next(iter(doubts(reader)), None)
+    if doubt is not None:
+        logger.warning(
+            "%s: %s; run 'quantlab ledger verify', which tells all that does not hold.",
+            reader.location,
+            doubt,
+        )
     lines = [
-        f"WARNING: {row['session_id']}: can't be read: {', '.join(row['files'])}"
-        for row in unreadable_files(reader)
+        f"{row['session_id']}: can't be read: {', '.join(row['files'])}" for row in unreadable_files(reader)
     ]
     lines += [
-        f"WARNING: {row['session_id']}: unknown status {row['status']!r}"
-        for row in unknown_status_sessions(reader)
+        f"{row['session_id']}: unknown status {row['status']!r}" for row in unknown_status_sessions(reader)
     ]
     for line in lines[:MOST_NAMED]:
-        say(line)
+        logger.warning("%s", line)
     if len(lines) > MOST_NAMED:
-        say(f"WARNING: and {len(lines) - MOST_NAMED} more of these.")
+        logger.warning("and %d more of these.", len(lines) - MOST_NAMED)
 
 
 def given_by_hand(*names: str) -> bool:

@@ -8,13 +8,12 @@ import platform
 import sqlite3
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import click
 
 from quantlab import __version__
+from quantlab.base.errors import QuantlabError
 from quantlab.cli.options import TEXT, with_ledger
-from quantlab.errors import QuantlabError
 
 PACKAGES = (
     "alembic",
@@ -23,10 +22,11 @@ PACKAGES = (
     "msgspec",
     "numpy",
     "pandas",
-    "pyarrow",
     "sqlalchemy",
     "yfinance",
 )
+OPTIONAL_PACKAGES = ("psycopg", "pyarrow")
+"""Of the extras `postgres` and `parquet`: asked for where they are needed, null here where they are not there."""
 WAL_RESET_FIXED = (3, 51, 3)
 UNFIT = 2
 
@@ -42,13 +42,13 @@ UNFIT = 2
 @with_ledger("The ledger that sessions record in, where it is not the folder's own")
 def check(outdir: str, ledger: str | None) -> int:
     """Tell versions, and whether the ledger and the output folder can be used; exits 0 or 2."""
-    facts = _facts(Path(outdir), ledger)
+    facts = {**_facts(Path(outdir), ledger), **_configured()}
     click.echo(json.dumps(facts, indent=2))
     return 0 if facts["status"] == "ok" else UNFIT
 
 
-def _facts(outdir: Path, url: str | None) -> dict[str, Any]:
-    from quantlab.store.revision import HEAD_REVISION
+def _facts(outdir: Path, url: str | None) -> dict[str, object]:
+    from quantlab.ledger.revision import HEAD_REVISION
 
     packages = {name: _version(name) for name in PACKAGES}
     folder = _nearest_existing(outdir)
@@ -67,18 +67,32 @@ def _facts(outdir: Path, url: str | None) -> dict[str, Any]:
         "quantlab": __version__,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "packages": packages,
+        "packages": packages | {name: _version(name) for name in OPTIONAL_PACKAGES},
         "ledger_revision": HEAD_REVISION,
         "ledger": ledger,
         "folders": {str(outdir): {"exists": outdir.is_dir(), "writable": writable}},
     }
 
 
-def _ledger(outdir: Path, url: str | None, problems: list[str], warnings: list[str]) -> dict[str, Any] | None:
+def _configured() -> dict[str, object]:
+    """Tell which options have their value from file or environment; a wrong file is refused as by every command."""
+    from quantlab.cli.configured import read_file, settings
+    from quantlab.cli.main import cli
+
+    file = read_file()
+    return {
+        "config_file": None if file is None else str(file.path),
+        "settings": [one._asdict() for one in settings(cli)],
+    }
+
+
+def _ledger(
+    outdir: Path, url: str | None, problems: list[str], warnings: list[str]
+) -> dict[str, object] | None:
     """Look at the ledger as it lies there, and say what is wrong with it; None where it can't be looked at."""
-    from quantlab.store.location import PAPER_ROOT, locate
-    from quantlab.store.reader import schema_of
-    from quantlab.store.revision import HEAD_REVISION
+    from quantlab.ledger.location import PAPER_ROOT, locate
+    from quantlab.ledger.reader import schema_of
+    from quantlab.ledger.revision import HEAD_REVISION
 
     try:
         location = locate(outdir / PAPER_ROOT, url)

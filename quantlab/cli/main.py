@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
 from quantlab import __version__
-from quantlab.cli.spelling import COMMANDS, as_command, flags_of_commands, is_monitoring
-from quantlab.errors import QuantlabError
+from quantlab.base.errors import QuantlabError
+from quantlab.base.remedies import spelled_by
+from quantlab.cli.commands import COMMANDS
+from quantlab.cli.configured import defaults_of, where
+from quantlab.cli.progress import LINES
+from quantlab.cli.remedies import spelled
+from quantlab.cli.spelling import as_command, flags_of_commands, is_monitoring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
+
+spelled_by(spelled)
 
 BAD_PATH = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
 """What the system says of a path that somebody gave, rather than of a defect."""
@@ -47,6 +56,19 @@ class Lazily(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands without an import, then what any command has."""
+        if not self.lazy:
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(one, help=text)
+            for one, (_, text) in self.lazy.items()
+            if one.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(
         self,
         ctx: click.Context,  # noqa: ARG002 - click's signature
@@ -73,17 +95,7 @@ class Lazily(click.Group):
     cls=Lazily,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Most commands also have a flag spelling, such as --paper-sessions-list ROOT; see docs/cli.md.",
-    lazy={
-        "run": ("quantlab.cli.run:run", "Run a strategy: a paper session with --paper, else a research run."),
-        "request": ("quantlab.cli.request:request", "Run what a JSON request asks for."),
-        "paper-sessions": (
-            "quantlab.cli.paper_sessions:paper_sessions",
-            "List, inspect, watch, export and close paper sessions.",
-        ),
-        "runs": ("quantlab.cli.runs:runs", "List and compare research runs."),
-        "ledger": ("quantlab.cli.ledger:ledger", "Verify, back up, move and rebuild a ledger."),
-        "check": ("quantlab.cli.check:check", "Tell whether this installation is fit to run."),
-    },
+    lazy=COMMANDS,
 )
 @click.version_option(__version__, prog_name="quantlab", message="%(prog)s %(version)s")
 def cli() -> None:
@@ -97,10 +109,21 @@ def run(arguments: list[str], *, at_the_end: Callable[[], None] = lambda: None) 
         arguments: The words after the program's name.
         at_the_end: Called when the work is over and what is left is to say so.
     """
+    with LINES.shown():
+        return _run(arguments, at_the_end)
+
+
+def _run(arguments: list[str], at_the_end: Callable[[], None]) -> int:
     stdout = sys.stdout
+    _let_everything_print(stdout)
     try:
         words = as_command(arguments) or ["--help"]
-        answer = cli.main(args=words, prog_name="quantlab", standalone_mode=False)
+        answer = cli.main(
+            args=words,
+            prog_name="quantlab",
+            standalone_mode=False,
+            default_map=defaults_of(cli, words),
+        )
         sys.stdout.flush()
     except (click.exceptions.Exit, SystemExit) as leaving:
         if sys.stdout is not stdout:  # click met the broken pipe first: it wraps the stream and exits with 1
@@ -118,6 +141,12 @@ def run(arguments: list[str], *, at_the_end: Callable[[], None] = lambda: None) 
     return answer if isinstance(answer, int) else 0
 
 
+def _let_everything_print(stream: TextIO) -> None:
+    """Show a question mark for what a terminal's encoding, such as latin-1 or cp1252, has no character for."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="replace")
+
+
 def _unread() -> int:
     """End well: the reader has what it wanted (`| head`), and Python must not complain once more at exit."""
     sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open until the process ends
@@ -129,12 +158,14 @@ def _report(error: Exception, arguments: list[str]) -> int:
         import traceback
 
         traceback.print_exception(error)
-    from quantlab.store.redaction import one_line, without_secrets
+    from quantlab.base.secrets import one_line, without_secrets
 
     message, code = _explained(error, arguments)
     given = (*arguments, os.environ.get("QUANTLAB_LEDGER", ""))  # one may stand where a path was expected
-    with suppress(OSError):  # where stderr takes nothing either, the code alone can tell
+    try:
         click.echo(f"ERROR: {without_secrets(one_line(message), given)}", err=True)
+    except OSError:  # the code alone can tell then, and Python must not try once more at exit
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open until the process ends
     return COULD_NOT_TELL if is_monitoring(arguments) else code
 
 
@@ -200,6 +231,7 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
         message = f"Missing command; expected one of {', '.join(names)}"
     if isinstance(error, click.NoSuchOption):
         message = f"No such option {error.option_name!r}{_nearest(error.option_name, context, arguments)}"
+    message = where(error) + message
     closed = message if message.endswith((".", "?")) else f"{message}."
     if context is not None:
         return f"{closed} Try '{context.command_path} --help'."

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from functools import partial
+import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
+from quantlab.base.errors import ConfigError, QuantlabError
 from quantlab.cli.asking import given_by_hand
 from quantlab.cli.options import TEXT, with_ledger
-from quantlab.errors import ConfigError, QuantlabError
+
+if TYPE_CHECKING:
+    from quantlab.cli.choosing import Values
 
 MAX_BYTES = 1_000_000
+FROM_FILE, STANDARD_INPUT = "@", "-"
 LONGEST_NUMBER = 20
 """Characters of a number that a message shows."""
 
@@ -25,34 +30,89 @@ LONGEST_NUMBER = 20
 @click.option("--outdir", type=TEXT, help="Folder that everything is written below.")
 @with_ledger("The ledger to record in, where the request names none")
 def request(json_request: str, **flags: str | None) -> None:
-    """Run what a JSON request asks for; prints one JSON line about what it left.
+    """Run what a JSON request asks for; prints one JSON line about what it left, or why it failed.
 
     JSON is {"schema_version": "1.0", "request_id": TEXT, "command": "run", "params": {…}}; params are the
-    flags of `quantlab run`, such as "ticker" and "paper".
+    flags of `quantlab run`, such as "ticker" and "paper". @FILE reads it from a file, - from standard input.
     """
-    from quantlab.cli.launching import launch, machine_answer
+    from quantlab.cli.launching import failed_answer, launch, machine_answer
 
-    given = {name: value for name, value in flags.items() if given_by_hand(name)}
-    values = _accepted(json_request, flags["signal_file"])
-    values["ledger"] = values.get("ledger") or flags["ledger"]  # the environment speaks last
-    launched = launch({**values, **given})
-    click.echo(json.dumps(machine_answer(launched, values["request_id"])))
+    begun: list[tuple[str, Path]] = []
+    text = json_request
+    try:
+        text = _read(json_request, flags["signal_file"])
+        given = {name: value for name, value in flags.items() if given_by_hand(name)}
+        values = _accepted(text, flags["signal_file"])
+        values["ledger"] = values.get("ledger") or flags["ledger"]  # the environment speaks last
+        launched = launch(
+            {**values, **given}, by_name=True, begun=lambda identity, folder: begun.append((identity, folder))
+        )
+    except Exception as error:
+        known = (*sys.argv[1:], text, os.environ.get("QUANTLAB_LEDGER", ""))
+        answer = failed_answer(error, _readable_request_id(text), begun[0] if begun else None, known)
+        click.echo(json.dumps(answer))
+        raise
+    click.echo(json.dumps(machine_answer(launched, _readable_request_id(text))))
 
 
-def _accepted(text: str, signal_file: str | None) -> dict[str, Any]:
+def _read(given: str, signal_file: str | None) -> str:
+    """Return the request's text: what was given, or what the file or stream that it names holds."""
+    try:
+        if given == STANDARD_INPUT:
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+            return _decoded(data, "standard input")
+        if given.startswith(FROM_FILE):
+            return _decoded(_bytes_of(given.removeprefix(FROM_FILE)), given.removeprefix(FROM_FILE))
+    except ConfigError as error:
+        _signal_refusal(signal_file, None, error)
+        raise
+    return given
+
+
+def _bytes_of(name: str) -> bytes:
+    try:
+        with Path(name).open("rb") as handle:
+            return handle.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"The request's file {name!r} can't be read: {why}; expected @FILE with JSON in it."
+        ) from error
+
+
+def _decoded(data: bytes, source: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"The request in {source} is not in UTF-8; expected JSON in UTF-8.") from error
+
+
+def _accepted(text: str, signal_file: str | None) -> Values:
     """Read the request, typed and checked; one that is refused is signalled too, for whoever waits."""
-    from quantlab.cli.launching import read_values
-
     try:
         asked = parse_request(text)
         if "request_id" in asked["params"]:
             raise ConfigError("Unknown param 'request_id'; expected it beside params, not in them.")
         values = {**asked["params"], "request_id": asked["request_id"]}
-        read_values(values)
+        _require_readable(values)
     except QuantlabError as error:
         _signal_refusal(signal_file, _readable_request_id(text), error)
         raise
     return values
+
+
+def _require_readable(values: Values) -> None:
+    """Refuse what can't be read before the strategy's code is loaded.
+
+    Raises:
+        ConfigError: a param is unknown, or of another type.
+    """
+    from quantlab.cli.choosing import asked_of
+    from quantlab.cli.launching import read_values
+
+    if "strategy_digest" in values:
+        raise ConfigError("Unknown param 'strategy_digest'; it follows from the strategy's code.")
+    read_values(asked_of(values)[1])
 
 
 def _readable_request_id(text: str) -> str | None:
@@ -65,7 +125,14 @@ def _readable_request_id(text: str) -> str | None:
         return None
 
 
-def parse_request(text: str) -> dict[str, Any]:
+class Asked(TypedDict):
+    """What a request asks for: the name by which its sender waits for an answer, and the values of the run."""
+
+    request_id: str | None
+    params: Values
+
+
+def parse_request(text: str) -> Asked:
     """Return the request's fields.
 
     Raises:
@@ -137,7 +204,7 @@ def _beginning(written: str) -> str:
 def _require_single_names(text: str) -> None:
     """Refuse an object that names a field twice: which of the two was meant can't be told."""
 
-    def fields(pairs: list[tuple[str, Any]]) -> None:
+    def fields(pairs: list[tuple[str, object]]) -> None:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
@@ -150,7 +217,7 @@ def _require_single_names(text: str) -> None:
 def _signal_refusal(signal_file: str | None, request_id: str | None, error: QuantlabError) -> None:
     if signal_file is None:
         return
-    from quantlab.clock import utc_now
-    from quantlab.exports.signals import SignalFile
+    from quantlab.base.clock import utc_now
+    from quantlab.runner.signals import SignalFile
 
-    SignalFile(Path(signal_file), request_id, partial(click.echo, err=True)).refused(error, at=utc_now())
+    SignalFile(Path(signal_file), request_id).refused(error, at=utc_now())

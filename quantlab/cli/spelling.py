@@ -6,30 +6,61 @@ under all of its names.
 
 from __future__ import annotations
 
-from quantlab.errors import ConfigError
-
-COMMANDS = ("run", "request", "paper-sessions", "runs", "ledger", "check")
-"""The first words of the command spelling."""
+from quantlab.base.errors import ConfigError
+from quantlab.cli.commands import COMMANDS
 
 FLAG_COMMANDS: dict[str, tuple[str, ...]] = {
     "--json-request": ("request",),
     "--paper-sessions-list": ("paper-sessions", "list"),
     "--paper-sessions-show": ("paper-sessions", "show"),
+    "--paper-sessions-compare": ("paper-sessions", "compare"),
+    "--paper-sessions-why": ("paper-sessions", "why"),
     "--paper-sessions-health": ("paper-sessions", "health"),
     "--paper-sessions-alerts": ("paper-sessions", "alerts"),
     "--paper-sessions-index": ("paper-sessions", "index"),
+    "--paper-sessions-page": ("paper-sessions", "page"),
     "--paper-sessions-promotion": ("paper-sessions", "promotion"),
     "--paper-sessions-abort": ("paper-sessions", "abort"),
+    "--paper-sessions-resolve": ("paper-sessions", "resolve"),
     "--paper-sessions-prove": ("paper-sessions", "prove"),
+    "--paper-sessions-follow": ("paper-sessions", "follow"),
+    "--paper-sessions-step": ("paper-sessions", "step"),
+    "--paper-sessions-finish": ("paper-sessions", "finish"),
+    "--strategies-show": ("strategies", "show"),
+    "--strategies-check": ("strategies", "check"),
+    "--strategies-new": ("strategies", "new"),
     "--runs-list": ("runs", "list"),
     "--runs-show": ("runs", "show"),
+    "--runs-compare": ("runs", "compare"),
     "--runs-best": ("runs", "best"),
 }
-"""Flag -> command; each takes one value, the command's argument."""
+"""Flag -> command; each takes a value, the command's argument; where a command takes several, more may follow."""
+
+PLACEHOLDERS = {
+    "--json-request": "JSON",
+    "--paper-sessions-show": "SESSION_DIR",
+    "--paper-sessions-compare": "SESSION_DIR…",
+    "--paper-sessions-why": "SESSION_DIR",
+    "--paper-sessions-abort": "SESSION_DIR",
+    "--paper-sessions-resolve": "SESSION_DIR…",
+    "--paper-sessions-prove": "SESSION_DIR",
+    "--paper-sessions-follow": "SESSION_DIR",
+    "--paper-sessions-step": "SESSION_DIR",
+    "--paper-sessions-finish": "SESSION_DIR",
+    "--runs-show": "DIR",
+    "--runs-compare": "DIR…",
+    "--strategies-show": "STRATEGY",
+    "--strategies-check": "STRATEGY",
+    "--strategies-new": "FILE",
+}
+"""What a flag's value is called, where it is no ROOT."""
 
 _ALERTS = "--paper-sessions-alerts"
 
-BARE_FLAG_COMMANDS: dict[str, tuple[str, ...]] = {"--check": ("check",)}
+BARE_FLAG_COMMANDS: dict[str, tuple[str, ...]] = {
+    "--check": ("check",),
+    "--strategies-list": ("strategies", "list"),
+}
 """Flags without a value that are commands."""
 
 HELP = ("--help", "-h")
@@ -67,7 +98,7 @@ def _translated(arguments: list[str], place: int) -> list[str]:
         return [*FLAG_COMMANDS[flag], "--help"]
     if not equals:
         if not after:
-            raise ConfigError(f"{flag} needs a value; expected {flag} {_PLACEHOLDERS.get(flag, 'ROOT')}.")
+            raise ConfigError(f"{flag} needs a value; expected {flag} {PLACEHOLDERS.get(flag, 'ROOT')}.")
         value, after = after[0], after[1:]
     if value.startswith("-"):
         return [*FLAG_COMMANDS[flag], *before, *after, "--", value]
@@ -90,13 +121,6 @@ def flags_of_commands() -> list[str]:
 
 
 _ALL = {**FLAG_COMMANDS, **BARE_FLAG_COMMANDS}
-_PLACEHOLDERS = {
-    "--json-request": "JSON",
-    "--paper-sessions-show": "SESSION_DIR",
-    "--paper-sessions-abort": "SESSION_DIR",
-    "--paper-sessions-prove": "SESSION_DIR",
-    "--runs-show": "DIR",
-}
 
 
 def _is_top_level(arguments: list[str]) -> bool:

@@ -13,13 +13,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import dates, font_manager, ticker
+from matplotlib import dates, font_manager, rc_context, ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from quantlab.text import printable
+from quantlab.base.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,11 @@ SYNTHETIC_LABEL = "SYNTHETIC PRICES"
 FONT = "DejaVu Sans"
 WIDTH, HEIGHT, DPI = 10.0, 6.4, 100
 LAYOUT = (0.005, 0.005, 0.985, 0.885)
+LAYOUT_BELOW_TITLE = (0.005, 0.005, 0.985, 0.93)
+"""Without a legend between title and axes."""
 MARGIN = 0.012
 LONGEST_TITLE = 160
+LEGEND_COLUMNS = 4
 # Twice as many points as a line has pixels show each pixel's lowest and highest value.
 LONGEST_LINE = 4000
 LOG_SCALE_FROM, DECADES_ONLY_FROM = 8.0, 1e4
@@ -218,26 +222,49 @@ def drawn_bars(values: NDArray[np.float64], limit: int) -> NDArray[np.intp]:
 
 def png(figure: Figure, *, title: str, synthetic: bool) -> bytes:
     """Add title, legend and, for synthetic prices, the label across the picture; return the PNG's bytes."""
+    return picture(figure, "png", title=title, synthetic=synthetic)
+
+
+def picture(figure: Figure, form: str, *, title: str, synthetic: bool, legend_below: bool = False) -> bytes:
+    """Add what `png` does, and return the bytes of a `png` or `svg`.
+
+    Args:
+        figure: What is drawn.
+        form: `png` or `svg`.
+        title: One line above the picture.
+        synthetic: Whether the prices were made up.
+        legend_below: Set the legend under the axes, in rows, where there may be many lines.
+    """
     axes = figure.axes[0]
     if synthetic:
         _label_synthetic(figure, axes)
     _add_title(figure, title, right=0.80 if synthetic else 0.985)
     handles, labels = axes.get_legend_handles_labels()
+    look: dict[str, Any] = {
+        "loc": "upper left",
+        "bbox_to_anchor": (0.008, 0.945),
+        "ncols": max(len(handles), 1),
+    }
+    if legend_below:
+        look = {"loc": "outside lower left", "ncols": LEGEND_COLUMNS}
+        figure.set_layout_engine(ConstrainedLayoutEngine(rect=LAYOUT_BELOW_TITLE))
     figure.legend(
         [_legend_handle(handle) for handle in handles],
         labels,
-        loc="upper left",
-        bbox_to_anchor=(0.008, 0.945),
-        ncols=max(len(handles), 1),
         frameon=False,
         fontsize=9.5,
         handlelength=2.2,
         columnspacing=1.6,
         borderpad=0.1,
+        **look,
     )
     figure.align_ylabels()
     data = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})  # type: ignore[no-untyped-call] # matplotlib has no types here
+    if form == "svg":
+        with rc_context({"svg.hashsalt": "quantlab"}):  # ids by chance would make each file another
+            FigureCanvasSVG(figure).print_svg(data, metadata={"Date": None})  # type: ignore[no-untyped-call] # the same
+    else:
+        FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})  # type: ignore[no-untyped-call] # matplotlib has no types here
     return data.getvalue()
 
 

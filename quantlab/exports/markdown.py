@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from quantlab.text import markdown_cell, printable
+from quantlab.base.text import markdown_cell, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,6 +56,13 @@ def amount(value: float | None, *, signed: bool = False) -> str:
 def number(value: float | None, decimals: int = 2) -> str:
     """Return a plain number."""
     return UNDEFINED if value is None else f"{value:,.{decimals}f}"
+
+
+def setting(value: object) -> str:
+    """Return the value of a setting or parameter."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return markdown_cell(str(value))
 
 
 def plural(count: int, noun: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from quantlab.base.text import markdown_cell
+from quantlab.exports import first_layout
 from quantlab.exports import markdown as md
-from quantlab.exports.report_results import drawdowns_section, figures_section, trades_section
-from quantlab.text import markdown_cell
+from quantlab.exports.layout import Layout
+from quantlab.exports.report_figures import figures_section, months_section
+from quantlab.exports.report_judged import judged, reasons_section
+from quantlab.exports.report_results import drawdowns_section, trades_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +55,14 @@ class ReportHeader:
         reproduce: A command line that gives the same numbers.
         finished_at: ISO 8601 UTC; None, and not shown, where the report is written before the end.
         artifacts: Files to link to, relative to the report's folder, with `/`; a picture among them is shown.
+        layout: How the session's tables and pages are spelled.
+        rule: When the strategy buys and sells, in a sentence or two; empty where nobody told.
+        params: Its parameters by name, defaults included.
+        lineage: What it was begun like, a sentence without its full stop; empty where it was begun like nothing.
+        verdict: What is to be said of promoting this result (whether the record is in order, what blocks it, the
+            cautions beside it), a sentence each; empty, and not shown, where nobody judged.
+        as_of: Of a session that goes on: when the last bar that it saw had closed, ISO 8601 UTC; None after its end.
+        reasons: How many bars had each reason; None, and not shown, where an earlier version did not count them.
     """
 
     run_id: str
@@ -65,6 +77,13 @@ class ReportHeader:
     reproduce: str
     finished_at: str | None = None
     artifacts: tuple[str, ...] = ALWAYS_THERE
+    layout: Layout = Layout.SECOND
+    rule: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+    lineage: str = ""
+    verdict: tuple[str, ...] = ()
+    as_of: str | None = None
+    reasons: Mapping[str, int] | None = None
 
 
 def render(outcome: Outcome, header: ReportHeader) -> str:
@@ -72,18 +91,29 @@ def render(outcome: Outcome, header: ReportHeader) -> str:
 
     Figures that are undefined show as n/a. Text from outside (ticker, file names, notes) is escaped.
     """
-    sections = (
-        _opening(outcome, header),
-        _warnings(outcome),
-        figures_section(outcome),
-        trades_section(outcome),
-        drawdowns_section(outcome),
-        _data(outcome),
-        _configuration(outcome),
-        _provenance(outcome, header),
-        _files(header),
-        _reproduce(header),
-    )
+    ends = (_configuration(outcome), _provenance(outcome, header), _files(header), _reproduce(header))
+    if header.layout == Layout.FIRST:
+        sections: tuple[str, ...] = (
+            _opening(outcome, header),
+            _warnings(outcome),
+            first_layout.figures_section(outcome),
+            trades_section(outcome),
+            drawdowns_section(outcome),
+            _data(outcome),
+            *ends,
+        )
+    else:
+        sections = (
+            _opening(outcome, header),
+            _warnings(outcome),
+            figures_section(outcome),
+            months_section(outcome),
+            drawdowns_section(outcome),
+            _data(outcome),
+            trades_section(outcome),
+            *([] if header.reasons is None else [reasons_section(outcome, header)]),
+            *ends,
+        )
     return "\n\n".join(sections) + "\n"
 
 
@@ -91,7 +121,13 @@ def _opening(outcome: Outcome, header: ReportHeader) -> str:
     parts = [f"# {TITLES.get(header.mode, 'Run')} {markdown_cell(header.run_id)}"]
     if outcome.prices.origin.source == "synthetic":
         parts.append("> **SYNTHETIC PRICES.** These bars were made up; no market ever traded at them.")
+    if header.as_of is not None:
+        parts.append(
+            f"> **As of {markdown_cell(header.as_of)}.** The session goes on; what follows is no end result."
+        )
     parts.append(_summary(outcome, header))
+    if header.layout != Layout.FIRST:
+        parts += judged(header)
     parts += [md.picture(name, text) for name, text in PICTURES.items() if name in header.artifacts]
     return "\n\n".join(parts)
 
@@ -129,7 +165,7 @@ def _data(outcome: Outcome) -> str:
             "Received",
             f"{markdown_cell(quality.first_bar)} to {markdown_cell(quality.last_bar)} (opening times)",
         ),
-        ("Bars", f"{quality.bars:,} of {config.interval}"),
+        ("Bars", f"{quality.bars:,} of {config.interval}{_warm_up(config.warmup)}"),
         ("Prices", _adjustment(origin.adjusted)),
         ("Calendar", CALENDARS.get(quality.calendar, markdown_cell(quality.calendar))),
         ("Missing bars", f"{quality.missing_bars:,}"),
@@ -151,6 +187,10 @@ def _data(outcome: Outcome) -> str:
     return "\n\n".join(parts)
 
 
+def _warm_up(bars: int) -> str:
+    return f", the first {bars:,} of them warm-up: nothing is traded or counted on them" if bars else ""
+
+
 def _adjustment(adjusted: bool | None) -> str:
     if adjusted is None:
         return "not known whether adjusted for splits and dividends"
@@ -158,14 +198,8 @@ def _adjustment(adjusted: bool | None) -> str:
 
 
 def _configuration(outcome: Outcome) -> str:
-    rows = [(markdown_cell(name), _setting(value)) for name, value in outcome.config.as_dict().items()]
+    rows = [(markdown_cell(name), md.setting(value)) for name, value in outcome.config.as_dict().items()]
     return "## Configuration\n\n" + md.table(("Setting", "Value"), rows)
-
-
-def _setting(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return markdown_cell(str(value))
 
 
 def _provenance(outcome: Outcome, header: ReportHeader) -> str:

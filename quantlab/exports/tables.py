@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantlab.errors import DataError
-from quantlab.text import csv_cell
+from quantlab.base.errors import DataError
+from quantlab.base.text import csv_cell
+from quantlab.exports.layout import Layout
+from quantlab.trading.fills import Fills, participation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from quantlab.trading.results import Fill, Outcome
+    from quantlab.trading.results import Outcome
 
 TRADES_COLUMNS = (
     "timestamp",
@@ -36,6 +39,7 @@ TRADES_COLUMNS = (
     "cash_after",
     "position_after",
 )
+"""The columns of the first layout; later ones add `participation`."""
 EQUITY_COLUMNS = ("time", "cash", "quantity", "mark", "equity")
 _UTC = "+00:00"
 
@@ -59,33 +63,31 @@ class EquityTable:
     equity: NDArray[np.float64]
 
 
-def trades_csv(outcome: Outcome) -> bytes:
-    """Return trades.csv (contract 3): one row a fill, in the order of the fills."""
-    fills = outcome.simulation.fills
+def trades_csv(outcome: Outcome, layout: Layout = Layout.SECOND) -> bytes:
+    """Return trades.csv (contract 3): one row a fill, in the order of the fills; `layout` says how they are spelled."""
+    first = layout == Layout.FIRST
+    fills, prices = Fills.of(outcome.simulation.fills), outcome.prices
+    sides = fills.column("side").tolist()
+    columns: list[Sequence[str]] = [
+        iso_times(prices.times[fills.column("bar")]),
+        sides if first else [side.upper() for side in sides],
+        *(_texts(fills, name) for name in ("close", "price", "quantity", "fee", "equity_after", "slippage")),
+        [csv_cell(reason) for reason in fills.column("reason").tolist()],
+        iso_times(prices.times[fills.column("signal_bar")]),
+        *(_texts(fills, name) for name in ("cash_after", "position_after")),
+    ]
+    if not first:
+        shares = participation(fills, prices).tolist()
+        columns.append([repr(share) if math.isfinite(share) else "" for share in shares])
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(TRADES_COLUMNS)
-    times = iso_times(outcome.prices.times[[fill.bar for fill in fills]]) if fills else []
-    signals = iso_times(outcome.prices.times[[fill.signal_bar for fill in fills]]) if fills else []
-    writer.writerows(map(_trade_row, fills, times, signals))
+    writer.writerow(TRADES_COLUMNS if first else (*TRADES_COLUMNS, "participation"))
+    writer.writerows(zip(*columns, strict=True))
     return text.getvalue().encode()
 
 
-def _trade_row(fill: Fill, time: str, signal_time: str) -> tuple[str, ...]:
-    return (
-        time,
-        fill.side,
-        repr(float(fill.close)),
-        repr(float(fill.price)),
-        repr(float(fill.quantity)),
-        repr(float(fill.fee)),
-        repr(float(fill.equity_after)),
-        repr(float(fill.slippage)),
-        csv_cell(fill.reason),
-        signal_time,
-        repr(float(fill.cash_after)),
-        repr(float(fill.position_after)),
-    )
+def _texts(fills: Fills, name: str) -> list[str]:
+    return [repr(value) for value in fills.column(name).tolist()]
 
 
 def equity_csv(outcome: Outcome) -> bytes:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quantlab.queries.rows import status_counts
 
 if TYPE_CHECKING:
-    from quantlab.store.reader import Reader
+    from quantlab.base.values import JsonObject
+    from quantlab.ledger.reader import Reader
 
 HEALTH = "SELECT * FROM session_health"
 KNOWN_STATUSES = ("success", "failed", "aborted", "running")
 
 
-def health(reader: Reader) -> dict[str, Any]:
+def health(reader: Reader) -> JsonObject:
     """Return contract 6's values in its order, then ours.
 
     Ours: `unknown_status_sessions`, `unreadable_sessions`, `vanished_sessions`. `active_sessions` is one text,

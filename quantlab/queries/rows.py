@@ -2,47 +2,67 @@
 
 from __future__ import annotations
 
-import math
 import os
-from typing import TYPE_CHECKING, Any
+from math import isfinite
+from typing import TYPE_CHECKING, TypedDict
 
-from quantlab.store.vocabulary import KNOWN
+from quantlab.domain.vocabulary import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from quantlab.store.location import Location
-    from quantlab.store.reader import Reader
-
-Row = dict[str, Any]
-
-BOOLEANS = ("terminal", "ended", "report_present", "lifecycle_amended")
-"""Columns that SQLite keeps as 0 and 1."""
+    from quantlab.ledger.location import Location
+    from quantlab.ledger.reader import Reader, Row
 
 
-def shown(row: Row, location: Location) -> Row:
+class UnknownStatus(TypedDict):
+    """A session whose status is none of the four."""
+
+    session_id: str
+    status: str
+
+
+class Unreadable(TypedDict):
+    """A session some of whose files can't be read, by their names."""
+
+    session_id: str
+    files: list[str]
+
+
+def shown(row: Row, reader: Reader) -> Row:
     """Return a session's row with booleans and an absolute path."""
-    for name in BOOLEANS:
+    for name in reader.flags:
         if row.get(name) is not None:
             row[name] = bool(row[name])
-    row["path"] = absolute_path(row, location)
+    row["path"] = absolute_path(row, reader.location)
     return finite(row)
 
 
-def assessed(row: Row, location: Location) -> Row:
-    """Return a row of `session_promotion` with its reasons and blockers as lists."""
-    row = shown(row, location)
+def assessed(row: Row, reader: Reader) -> Row:
+    """Return a row of `session_promotion` with its reasons, blockers and cautions as lists."""
+    row = shown(row, reader)
     row["broker_promotion_ready"] = bool(row["broker_promotion_ready"])
-    for name in ("broker_promotion_reasons", "broker_promotion_blockers"):
+    for name in ("broker_promotion_reasons", "broker_promotion_blockers", "cautions"):
         row[name] = row[name].split()
     return row
 
 
+TOLD_OF_RANGE = ("kind", "watermark", "start_date", "end_date")
+"""The columns by which `range_of` tells it."""
+
+
+def range_of(row: Row) -> str:
+    """Return the days that a session is about; of one that follows the market, and has no last day, how far it saw."""
+    if row["kind"] == "forward":
+        return f"forward to {row['watermark'][:10]}" if row["watermark"] else "forward"
+    ends = row["start_date"], row["end_date"]
+    return "" if ends == (None, None) else "..".join(end or "?" for end in ends)
+
+
 def finite(row: Row) -> Row:
     """Return the row with null for numbers that are not finite."""
-    for name, value in row.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            row[name] = None
+    for name in [name for name, value in row.items() if type(value) is float and not isfinite(value)]:
+        row[name] = None
     return row
 
 
@@ -72,15 +92,16 @@ def status_counts(reader: Reader) -> dict[str, int]:
     return {row["status"]: row["sessions"] for row in rows}
 
 
-def unknown_status_sessions(reader: Reader) -> list[Row]:
-    """Return `session_id` and `status` of the sessions whose status is none of the four, by id."""
-    return reader.rows(
+def unknown_status_sessions(reader: Reader) -> list[UnknownStatus]:
+    """Return the sessions whose status is none of the four, by id."""
+    rows = reader.rows(
         f"SELECT session_id, status FROM paper_sessions WHERE status NOT IN {KNOWN} ORDER BY session_id"
     )
+    return [{"session_id": row["session_id"], "status": row["status"]} for row in rows]
 
 
-def unreadable_files(reader: Reader) -> list[Row]:
-    """Return `session_id` and `files` (names) of the sessions with files that can't be read, by id."""
+def unreadable_files(reader: Reader) -> list[Unreadable]:
+    """Return the sessions with files that can't be read, by id."""
     rows = reader.rows(
         "SELECT session_id, unreadable FROM paper_sessions WHERE unreadable IS NOT NULL ORDER BY session_id"
     )

@@ -1,0 +1,1 @@
+"""What a person does with one session: launch it, follow the market, abort, resolve, prove."""

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from quantlab import projections
-from quantlab.events import ANNOTATIONS, Succeeded
-from quantlab.exports import artifacts, bundle, tables
-from quantlab.exports.names import (
+from quantlab.base.remedies import Setting
+from quantlab.domain import lifecycle
+from quantlab.domain.events import ANNOTATIONS
+from quantlab.domain.names import (
     CONFIG,
     EQUITY,
+    EQUITY_CHART,
     METADATA,
     METADATA_COPY,
     METRICS,
     PRICE_CHART,
     REPORT,
     RUN_REPORT,
+    STATUS,
     TRADES,
 )
-from quantlab.sessions.folders import look
-from quantlab.sessions.paper import paper_header
+from quantlab.exports import bundle, tables
+from quantlab.folders.comparing import Known, State
+from quantlab.folders.kept import paper_header
+from quantlab.folders.places import look
 from quantlab.trading import metrics
 from quantlab.trading.rounding import ROUNDING
 
@@ -31,10 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from quantlab.events import Recorded
-    from quantlab.lifecycle import Row
+    from quantlab.base.values import JsonObject
+    from quantlab.domain.events import Recorded
+    from quantlab.domain.session import Session
     from quantlab.trading.results import Outcome
 
+REPORT_ANEW = Setting("report", "SESSION_DIR")
 _OF_THE_SESSION = (
     "result_digest",
     "data_hash",
@@ -50,15 +55,25 @@ _SECTIONS = (
     (CONFIG, ()),
     *((name, (part,)) for name in (METADATA, METADATA_COPY) for part in ("summary", "data")),
     *((METRICS, (part,)) for part in ("summary", "best_result", "figures")),
-    *((REPORT, (part,)) for part in ("config_resolved", "data", "summary")),
+    *((REPORT, (part,)) for part in ("config_resolved", "data", "summary", "reproduce")),
     (REPORT, ("machine_contract", "summary")),
     (REPORT, ("results", 0)),
 )
 """What documents hold word for word as events told it, whichever version wrote them: no field more and none less."""
 _FIELDS = (
-    *((name, (), field) for name in (METADATA, METADATA_COPY) for field in ("config_hash", "result_digest")),
+    *(
+        (name, (), field)
+        for name in (METADATA, METADATA_COPY)
+        for field in (
+            *("session_id", "config_hash", "result_digest", "rules_hash", "strategy", "code"),
+            *("created_at", "git_commit", "reproduce"),
+        )
+    ),
+    *((STATUS, (), field) for field in ("session_id", "started_at", "finished_at", "duration_seconds")),
     (METRICS, (), "result_digest"),
-    (REPORT, ("header",), "config_hash"),
+    *((REPORT, ("header",), field) for field in ("run_id", "created_at", "git_commit", "config_hash")),
+    (REPORT, (), "artifact_type"),
+    *((REPORT, ("machine_contract",), field) for field in ("contract_type", "run_id")),
     (REPORT, (), "result_digest"),
     (REPORT, (), "warnings"),
 )
@@ -71,59 +86,63 @@ Earlier versions told what rounding left of nothing, such as a maximum drawdown 
 """
 
 
-def first_false_claim(row: Row, recorded: Sequence[Recorded], folder: Path, result: Outcome) -> str | None:
+def first_false_claim(
+    session: Session, recorded: Sequence[Recorded], folder: Path, result: Outcome
+) -> str | None:
     """Name the first thing shown of a session that its second run does not bear out; None where all of it stands.
 
-    Files that are missing show nothing. Charts are not looked at: another version of a library draws them anew, with
-    the same figures in them. Of run_report.md, whose wording may change with the program, nothing may have changed
+    Files that are missing show nothing. A chart has to be the one that was recorded, or the one that this version
+    draws. Of run_report.md, whose wording may change with the program, nothing may have changed
     since it was written, or it has to be what this version writes.
 
     Args:
-        row: The session's row, as the ledger shows it.
+        session: As the ledger shows it.
         recorded: Its events.
         folder: Its folder.
         result: The second run, with the result digest that was recorded.
     """
     own = [one for one in recorded if one.type not in ANNOTATIONS]
+    known = Known(own)
     claims = (
-        _in_row(row, projections.fold(own), result),
-        _in_documents(folder, own),
-        _in_tables(folder, own, result),
-        _in_page(folder, own, result),
+        _in_row(session, lifecycle.fold(own), result),
+        _in_documents(folder, known),
+        _in_tables(folder, own, known, result),
+        _in_page(folder, own, known, result),
+        _in_charts(folder, own, known, result),
     )
     return next((claim for found in claims for claim in found), None)
 
 
-def _in_row(row: Row, told: Row, result: Outcome) -> Iterator[str]:
+def _in_row(session: Session, told: Session, result: Outcome) -> Iterator[str]:
     again = {**metrics.summary(result.figures), "final_equity": result.figures.final_equity}
     for name in (*again, *_OF_THE_SESSION):
-        value = again.get(name, told[name])
-        if not _agree(row[name], told[name], value):
-            yield f"{name}: the ledger shows {row[name]!r}, the second run gives {value!r}"
+        shown, recorded = getattr(session, name), getattr(told, name)
+        value = again.get(name, recorded)
+        if not _agree(shown, recorded, value):
+            yield f"{name}: the ledger shows {shown!r}, the second run gives {value!r}"
 
 
-def _agree(shown: Any, told: Any, again: Any) -> bool:
+def _agree(shown: object, told: object, again: object) -> bool:
     """Tell whether a value that is shown is that of the second run; what an older program did not tell is no claim."""
     if shown == again or shown != told:
         return bool(shown == again)
     return told is None or (
         isinstance(told, float)
-        and again is not None
+        and isinstance(again, int | float)
         and math.isclose(told, again, rel_tol=_OF_OTHER_MACHINES, abs_tol=ROUNDING)
     )
 
 
-def _in_documents(folder: Path, own: Sequence[Recorded]) -> Iterator[str]:
-    made = {name: json.loads(data) for name, data in artifacts.documents(own).items()}
-    for name in dict.fromkeys(name for name, _path in _SECTIONS):
+def _in_documents(folder: Path, known: Known) -> Iterator[str]:
+    for name in dict.fromkeys((*(name for name, _path in _SECTIONS), STATUS)):
         seen = look(str(folder), name, str(folder.parent))
         if seen.document is not None:
-            yield from _in_document(name, seen.document, made[name])
+            yield from _in_document(name, seen.document, known.documents[name])
         elif seen.digest is not None:
             yield f"{name}: it holds no JSON object any more"
 
 
-def _in_document(name: str, shown: dict[str, Any], made: dict[str, Any]) -> Iterator[str]:
+def _in_document(name: str, shown: JsonObject, made: JsonObject) -> Iterator[str]:
     for path in (path for one, path in _SECTIONS if one == name):
         now, then = _section(shown, path), _section(made, path)
         # A section that is not there is one that an older program did not write.
@@ -136,19 +155,19 @@ def _in_document(name: str, shown: dict[str, Any], made: dict[str, Any]) -> Iter
 
 
 def _other(
-    name: str, path: tuple[str | int, ...], field: str, shown: dict[str, Any], made: dict[str, Any]
+    name: str, path: tuple[str | int, ...], field: str, shown: JsonObject, made: JsonObject
 ) -> Iterator[str]:
     if (field in shown) != (field in made) or shown.get(field) != made.get(field):
         where = ".".join(str(step) for step in (*path, field))
         yield f"{name}, {where}: it shows {_told(shown, field)}, the second run gives {_told(made, field)}"
 
 
-def _told(section: dict[str, Any], field: str) -> str:
+def _told(section: JsonObject, field: str) -> str:
     told = repr(section[field]) if field in section else "nothing"
     return told if len(told) <= _LONGEST_TOLD else f"{told[:_LONGEST_TOLD]}…"
 
 
-def _section(document: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
+def _section(document: Any, path: tuple[str | int, ...]) -> JsonObject:
     for step in path:
         try:
             document = document[step]
@@ -157,32 +176,46 @@ def _section(document: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _in_tables(folder: Path, own: Sequence[Recorded], result: Outcome) -> Iterator[str]:
-    for name, data in ((TRADES, tables.trades_csv(result)), (EQUITY, tables.equity_csv(result))):
+def _in_tables(folder: Path, own: Sequence[Recorded], known: Known, result: Outcome) -> Iterator[str]:
+    trades = tables.trades_csv(result, paper_header(own).layout)
+    for name, data in ((TRADES, trades), (EQUITY, tables.equity_csv(result))):
         # As it was recorded, it is as an older program may have written the same figures.
-        if _is_edited(folder, name, own, data):
+        if _is_edited(folder, name, known, data):
             yield f"{name}, line {_first_other_line(folder / name, data)}: not what the second run gives"
 
 
-def _in_page(folder: Path, own: Sequence[Recorded], result: Outcome) -> Iterator[str]:
-    plotted = PRICE_CHART in _recorded_digests(own)
-    page = bundle.report_page(result, paper_header(own[0]), save_price_plot=plotted)
-    if _is_edited(folder, RUN_REPORT, own, page):
+def _in_page(folder: Path, own: Sequence[Recorded], known: Known, result: Outcome) -> Iterator[str]:
+    page = bundle.report_page(result, paper_header(own), save_price_plot=PRICE_CHART in known.digests)
+    if _is_edited(folder, RUN_REPORT, known, page):
         yield (
             f"{RUN_REPORT}, line {_first_other_line(folder / RUN_REPORT, page)}: edited since it was written "
-            "('--report SESSION_DIR' writes it anew)"
+            f"('{REPORT_ANEW}' writes it anew)"
         )
 
 
-def _is_edited(folder: Path, name: str, own: Sequence[Recorded], made: bytes) -> bool:
+def _in_charts(folder: Path, own: Sequence[Recorded], known: Known, result: Outcome) -> Iterator[str]:
+    found = {name: look(str(folder), name, str(folder.parent)) for name in (EQUITY_CHART, PRICE_CHART)}
+    odd = [
+        name
+        for name, seen in found.items()
+        if seen.digest is not None and known.state(name, seen) is State.EDITED
+    ]
+    if not odd:
+        return
+    drawn = bundle.result_files(result, paper_header(own), save_price_plot=PRICE_CHART in odd)
+    for name in odd:
+        if found[name].digest != hashlib.sha256(drawn[name]).hexdigest():
+            yield (
+                f"{name}: not the chart that was recorded, nor the one of the second run ('{REPORT_ANEW}' draws "
+                "it anew)"
+            )
+
+
+def _is_edited(folder: Path, name: str, known: Known, made: bytes) -> bool:
     """Tell whether a file is neither as it was recorded nor as it is made now."""
     seen = look(str(folder), name, str(folder.parent))
-    return seen.digest not in (None, _recorded_digests(own).get(name), hashlib.sha256(made).hexdigest())
-
-
-def _recorded_digests(own: Sequence[Recorded]) -> dict[str, str]:
-    end = own[-1].event
-    return {one["file_name"]: one["sha256"] for one in end.artifacts} if isinstance(end, Succeeded) else {}
+    edited = known.state(name, seen) is State.EDITED and seen.digest is not None
+    return edited and seen.digest != hashlib.sha256(made).hexdigest()
 
 
 def _first_other_line(file: Path, data: bytes) -> int:

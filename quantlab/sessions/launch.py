@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from quantlab.errors import (
+from quantlab.base.errors import (
     LedgerError,
+    LedgerExchangedError,
     LedgerGoneError,
-    QuantlabError,
     SessionAbortedError,
     SessionEndedError,
 )
+from quantlab.base.remedies import ABORT, Setting
+from quantlab.domain.names import PAPER_RESULT
 from quantlab.exports import index
-from quantlab.exports.names import PAPER_RESULT, REPORT
-from quantlab.exports.signals import COMPLETED, FAILED, STARTED, SignalFile
-from quantlab.research.execution import execute
-from quantlab.research.folders import new_folder
-from quantlab.research.launch import Launched
-from quantlab.research.stopping import StopGate, StopRequested
-from quantlab.sessions.paper import PaperSession, message_of, paper_header
-from quantlab.sessions.recorder import Recorder
-from quantlab.sessions.roots import open_root_store
-from quantlab.store.location import PAPER_ROOT, locate
+from quantlab.folders.page import beside_the_index
+from quantlab.folders.roots import open_root_store
+from quantlab.ledger.location import PAPER_ROOT, locate
+from quantlab.ledger.recorder import Recorder
+from quantlab.runner import research_index
+from quantlab.runner.execute import see_through, tell_refused
+from quantlab.runner.ids import new_folder, remove_empty
+from quantlab.runner.options import Launched
+from quantlab.runner.research import RUNS
+from quantlab.runner.signals import SignalFile
+from quantlab.runner.stopping import StopGate, StopRequested
+from quantlab.sessions.paper import PaperSession
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from quantlab.config import RunConfig
-    from quantlab.events import Succeeded
-    from quantlab.research.launch import LaunchOptions
-    from quantlab.store.engine import Store
+    from quantlab.base.values import JsonObject
+    from quantlab.domain.config import RunConfig
+    from quantlab.domain.events import Succeeded
+    from quantlab.exports.report import ReportHeader
+    from quantlab.ledger.store import Store
+    from quantlab.runner.options import LaunchOptions
 
 
 def launch_paper(config: RunConfig, options: LaunchOptions) -> Launched:
@@ -43,25 +48,19 @@ def launch_paper(config: RunConfig, options: LaunchOptions) -> Launched:
         SessionEndedError: an operator closed the session meanwhile; nothing was changed.
         LedgerError: the ledger can't be written; the message says how the session stands.
     """
-    signals = SignalFile(options.signal_file, options.request_id, options.say)
+    signals = SignalFile(options.signal_file, options.request_id)
     gate = StopGate()
     with gate.installed():
         try:
             folder, store = _opened(config, options, gate)
         except BaseException as error:
-            _tell_refused(signals, error, options)
+            tell_refused(signals, error, options)
             raise
         store.waiting.asked_to_stop = gate.is_asked
         with store:
-            return _see_through(config, options, _Session(store, folder, gate, options, signals))
-
-
-def _tell_refused(signals: SignalFile, error: BaseException, options: LaunchOptions) -> None:
-    """Signal that nothing began."""
-    if isinstance(error, StopRequested):
-        error = SessionAbortedError(f"Stopped by {error.name} before the session began.")
-    if isinstance(error, QuantlabError):
-        signals.refused(error, at=options.clock())
+            observer = LedgerObserver(store, folder, gate, config, options)
+            result = see_through(config, options, observer, gate, signals)
+    return Launched(folder.name, folder, PAPER_RESULT, result, config)
 
 
 def _opened(config: RunConfig, options: LaunchOptions, gate: StopGate) -> tuple[Path, Store]:
@@ -72,119 +71,87 @@ def _opened(config: RunConfig, options: LaunchOptions, gate: StopGate) -> tuple[
         folder = new_folder(root, config, "paper", options.clock())
     try:
         gate.check()
-        return folder, open_root_store(location, now=options.clock(), say=options.say)
+        return folder, open_root_store(location, now=options.clock())
     except BaseException:
-        _remove_empty(folder)
+        remove_empty(folder)
         raise
 
 
-class _Session:
-    """The parts that one launch holds together: the session, its signals and its exports."""
+class LedgerObserver:
+    """Records a session in its ledger, and brings the root's exports up to its end."""
 
     def __init__(
-        self, store: Store, folder: Path, gate: StopGate, options: LaunchOptions, signals: SignalFile
+        self, store: Store, folder: Path, gate: StopGate, config: RunConfig, options: LaunchOptions
     ) -> None:
-        self.store = store
-        self.options = options
-        self.gate = gate
-        self.paper = PaperSession(
+        self.folder = folder
+        self.monitor = PaperSession(
             recorder=Recorder(store),
             folder=folder,
             gate=gate,
             heartbeat_seconds=options.heartbeat_seconds,
-            warn=options.say,
             watch=options.watch,
             clock=options.clock,
         )
-        self.signals = signals
+        self._store, self._config, self._options = store, config, options
 
-    def emit(self, event: str, **details: Any) -> None:
-        self.signals.emit(event, at=self.options.clock(), **details)
+    @property
+    def has_begun(self) -> bool:
+        """Whether the ledger has it."""
+        return self.monitor.session is not None
 
-    def failed(self, error: BaseException) -> None:
-        code = error.exit_code if isinstance(error, QuantlabError) else 1
-        self.emit(FAILED, exit_code=code, error_type=type(error).__name__, message=message_of(error))
-
-    def refresh_exports(self) -> None:
-        index.refresh(self.store, self.paper.folder.parent, warn=self.options.say)
-
-
-def _see_through(config: RunConfig, options: LaunchOptions, session: _Session) -> Launched:
-    paper = session.paper
-    try:
-        paper.start(config, request_id=options.request_id, reproduce=options.reproduce(config, paper.folder))
-        session.emit(STARTED)
-        session.gate.check()
-        result = _work(config, options, session)
-    except BaseException as error:
-        with session.gate.deferred():
-            if not paper.recorded and not isinstance(error, LedgerGoneError):
-                _remove_empty(paper.folder)
-                _tell_refused(session.signals, error, options)
-                raise
-            told = _ended(session, error)
-            session.failed(told)
-            if told is error:
-                raise
-            raise told from error
-    return Launched(paper.session_id, paper.folder, PAPER_RESULT, result)
-
-
-def _work(config: RunConfig, options: LaunchOptions, session: _Session) -> Succeeded:
-    paper = session.paper
-    header = paper_header(paper.recorded[0])
-    result = execute(
-        config, paper.folder, header, options.execution(), paper, now=options.clock(), say=options.say
-    )
-    # From here on a signal comes too late: the work is done, and what is recorded is that it succeeded.
-    with session.gate.deferred():
-        paper.succeed(result)
-        session.refresh_exports()
-        session.emit(
-            COMPLETED,
-            run_id=paper.session_id,
-            artifacts_path=str(paper.folder.absolute()),
-            report_path=str((paper.folder / REPORT).absolute()),
-            summary=result.summary,
+    def begin(self) -> ReportHeader:
+        """Record that it started."""
+        self.monitor.start(
+            self._config,
+            request_id=self._options.request_id,
+            reproduce=self._options.reproduce(self._config, self.folder),
+            strategy=self._options.strategy,
+            research_trials=research_index.other_rules(self._options.outdir / RUNS, self._config),
         )
-    return result
+        return self.monitor.header()
 
+    def succeed(self, result: Succeeded) -> JsonObject:
+        """Record the success."""
+        self.monitor.succeed(result)
+        self._store.require_unchanged()
+        self._refresh_exports()
+        return {}
 
-def _ended(session: _Session, error: BaseException) -> BaseException:
-    """Record how the session ended; returns what its user is told, also where recording is not possible."""
-    if isinstance(error, SessionEndedError):
-        return error  # nothing is left to record
-    if isinstance(error, LedgerGoneError):
-        return LedgerGoneError(f"{error} {_left_running(session)}")  # nor can anything be recorded
-    paper = session.paper
-    try:
+    def end(self, error: BaseException) -> BaseException:
+        """Record how it ended; returns what its user is told, also where recording is not possible."""
+        if isinstance(error, SessionEndedError | LedgerExchangedError):
+            return error  # nothing is left to record, or nothing may be: it is another ledger
+        if isinstance(error, LedgerGoneError):
+            return LedgerGoneError(error, " ", *self._left_running())  # nor can anything be recorded
+        try:
+            if isinstance(error, StopRequested):
+                self.monitor.abort(error.name)
+            else:
+                self.monitor.fail(error)
+        except SessionEndedError as ended:
+            return ended
+        except LedgerError as unrecorded:
+            why = f"Stopped by {error.name}." if isinstance(error, StopRequested) else error
+            return LedgerError(
+                why, " The end could not be recorded (", unrecorded, "). ", *self._left_running()
+            )
+        self._refresh_exports()
         if isinstance(error, StopRequested):
-            paper.abort(error.name)
-        else:
-            paper.fail(error)
-    except SessionEndedError as ended:
-        return ended
-    except LedgerError as unrecorded:
-        why = f"Stopped by {error.name}." if isinstance(error, StopRequested) else error
-        return LedgerError(f"{why} The end could not be recorded ({unrecorded}). {_left_running(session)}")
-    session.refresh_exports()
-    if isinstance(error, StopRequested):
-        return SessionAbortedError(
-            f"Session {paper.session_id} was stopped by {error.name}; it is recorded as aborted."
+            return SessionAbortedError(
+                f"Session {self.folder.name} was stopped by {error.name}; it is recorded as aborted."
+            )
+        return error
+
+    def _refresh_exports(self) -> None:
+        root, now = self.folder.parent, self._options.clock()
+        beside = beside_the_index(wanted=self._options.page)
+        index.refresh_after_end(self._store, root, now=now, beside=beside)
+
+    def _left_running(self) -> tuple[object, ...]:
+        ledger = self._store.location.option(self.folder.parent)
+        return (
+            f"Session {self.folder.name} stands as running, for one that can't record doesn't go on. Once the "
+            f"cause is gone, close it with ",
+            ABORT.of(self.folder, *ledger, Setting("reason", "TEXT")),
+            ".",
         )
-    return error
-
-
-def _left_running(session: _Session) -> str:
-    folder = session.paper.folder
-    ledger = session.store.location.option(folder.parent)
-    return (
-        f"Session {session.paper.session_id} stands as running, for one that can't record doesn't go on. Once the "
-        f"cause is gone, close it with 'quantlab paper-sessions abort {folder}{ledger} --reason TEXT'."
-    )
-
-
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):
-        (folder / "artifacts").rmdir()
-        folder.rmdir()

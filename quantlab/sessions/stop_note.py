@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from quantlab.exports.files import write_whole
+from quantlab.base.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

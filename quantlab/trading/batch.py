@@ -2,17 +2,18 @@
 
 It gives the bits that `engine.step` gives, bar by bar; the tests hold it to that. Between two fills nothing
 changes, and all cash goes in and all units out: so what is held is one chain of exchanges, cash into units
-into cash, and the amounts are running products of the rates.
+into cash, and the amounts are running products of the rates. Where a broker's rules are set (`orders`), or buys
+put in a part, there is no such chain: signals are then taken one after another (`_one_by_one`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantlab.trading import execution
+from quantlab.trading import engine, orders
 from quantlab.trading.engine import is_ruined, rest_after
 from quantlab.trading.fills import Fills
 from quantlab.trading.results import Order
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from quantlab.trading.engine import EngineState
-    from quantlab.trading.results import Side
+    from quantlab.trading.market import Array
+    from quantlab.trading.results import Fill, Side
     from quantlab.trading.tape import Tape
 
     Bars = NDArray[np.intp]
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 def steps(tape: Tape, state: EngineState, until: int) -> tuple[EngineState, Fills]:
     """Return the state before bar `until`, and the fills on the way; no order may be waiting in `state`."""
+    if not orders.is_plain(tape.config) or tape.signals.size is not None or (state.holding and state.cash):
+        return _one_by_one(tape, state, until)
     decided, filled = _schedule(tape, state, until)
     done = int(np.searchsorted(filled, until))
     fills = _settled(tape, state, decided[:done], filled[:done])
@@ -52,6 +56,33 @@ def steps(tape: Tape, state: EngineState, until: int) -> tuple[EngineState, Fill
     return (
         replace(state, order=_order(tape, state, int(decided[-1]))) if done < len(decided) else state
     ), fills
+
+
+def _one_by_one(tape: Tape, state: EngineState, until: int) -> tuple[EngineState, Fills]:
+    """Do the same, signal by signal: whether an order is placed, and what it leaves, hangs on the amounts before it."""
+    config = tape.config
+    delay = 1 if config.fill == "next_open" else 0
+    raw = tape.prices.open if delay else tape.prices.close
+    fills: list[Fill] = []
+    skipped, free = state.skipped_fills, state.rest_until
+    wanted = tape.wanted(max(state.bars_done, free), until)
+    for bar, buys, sells in zip(*(column.tolist() for column in wanted), strict=True):
+        if bar < free or not (sells if state.holding else buys):
+            continue
+        order = engine.decision(replace(state, bars_done=bar), tape.bar(bar), config)
+        if order is None:
+            break  # ruined: nothing is bought any more
+        fill_bar = tape.waits.get(bar + delay, bar + delay)
+        skipped += min(fill_bar, until) - bar - delay
+        if fill_bar >= until:
+            state = replace(state, order=order)
+            break
+        state = replace(state, bars_done=fill_bar, mark=float(tape.mark[fill_bar]))
+        state, fill = engine.filled(state, order, float(raw[fill_bar]), config)
+        free = max(fill_bar, state.rest_until)
+        fills += [] if fill is None else [fill]
+    mark = float(tape.mark[until - 1])
+    return replace(state, bars_done=until, mark=mark, skipped_fills=skipped), Fills.of(fills)
 
 
 def _schedule(tape: Tape, state: EngineState, until: int) -> tuple[Bars, Bars]:
@@ -102,7 +133,7 @@ def _visited(
 def _ruin(tape: Tape, fills: Fills) -> int | None:
     """Return which fill leaves too little cash to buy with, if any: what was scheduled after it never happens."""
     ruined = (fills.column("position_after") == 0.0) & (
-        fills.column("cash_after") < execution.least_cash(tape.config)
+        fills.column("cash_after") < orders.least_cash(tape.config)
     )
     return int(np.argmax(ruined)) if ruined.any() else None
 
@@ -119,7 +150,9 @@ def _order(tape: Tape, state: EngineState, bar: int) -> Order:
     described = tape.bar(bar)
     reason = described.leave if state.holding else described.enter
     side: Side = "sell" if state.holding else "buy"
-    return Order(side=side, signal_bar=bar, reason=str(reason), slippage=described.slippage)
+    return Order(
+        side=side, signal_bar=bar, reason=str(reason), slippage=described.slippage
+    )  # all of it: size 1
 
 
 def _settled(tape: Tape, state: EngineState, decided: Bars, filled: Bars) -> Fills:
@@ -131,11 +164,11 @@ def _settled(tape: Tape, state: EngineState, decided: Bars, filled: Bars) -> Fil
     raw = (prices.open if tape.config.fill == "next_open" else prices.close)[filled]
     slippage, mark = tape.slippage[decided], tape.mark[filled]
     price, rate = np.empty(len(filled)), np.empty(len(filled) + 1)
-    price[buys] = execution.buy_price(raw[buys], slippage[buys])
-    price[sells] = execution.sell_price(raw[sells], slippage[sells])
+    price[buys] = orders.buy_price(raw[buys], slippage[buys])
+    price[sells] = orders.sell_price(raw[sells], slippage[sells])
     rate[0] = state.quantity if state.holding else state.cash
-    rate[1:][buys] = execution.units_per_cash(price[buys], fee)
-    rate[1:][sells] = execution.cash_per_unit(price[sells], fee)
+    rate[1:][buys] = orders.units_per_cash(price[buys], fee)
+    rate[1:][sells] = orders.cash_per_unit(price[sells], fee)
     amount = np.multiply.accumulate(rate)
     units, cash, position = np.empty(len(filled)), np.zeros(len(filled)), np.zeros(len(filled))
     units[buys] = position[buys] = amount[1:][buys]
@@ -149,7 +182,7 @@ def _settled(tape: Tape, state: EngineState, decided: Bars, filled: Bars) -> Fil
             "close": mark,
             "price": price,
             "quantity": units,
-            "fee": execution.fee_paid(price, units, fee),
+            "fee": orders.fee_paid(price, units, fee),
             "slippage": slippage,
             "cash_after": cash,
             "position_after": position,
@@ -159,13 +192,13 @@ def _settled(tape: Tape, state: EngineState, decided: Bars, filled: Bars) -> Fil
     )
 
 
-def _sides(count: int, buys: slice, sells: slice) -> NDArray[Any]:
+def _sides(count: int, buys: slice, sells: slice) -> Array:
     sides = np.empty(count, object)
     sides[buys], sides[sells] = "buy", "sell"
     return sides
 
 
-def _reasons(tape: Tape, decided: Bars, buys: slice, sells: slice) -> NDArray[Any]:
+def _reasons(tape: Tape, decided: Bars, buys: slice, sells: slice) -> Array:
     signals = tape.signals
     codes = np.empty(len(decided), np.uint8)
     codes[buys], codes[sells] = signals.enter_reason[decided[buys]], signals.leave_reason[decided[sells]]

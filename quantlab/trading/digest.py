@@ -14,7 +14,7 @@ Every line ends in a line feed.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,9 +23,7 @@ from quantlab.trading.fills import COLUMNS, Fills
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    from quantlab.trading.market import Prices
+    from quantlab.trading.market import Array, Prices
     from quantlab.trading.results import Fill, Simulation
 
 _PER_BAR = ("cash", "quantity", "mark", "equity")
@@ -46,14 +44,14 @@ class Difference(NamedTuple):
     bar: int
     field: str
     time: str
-    first: Any
-    second: Any
+    first: object
+    second: object
 
 
 def result_digest(simulation: Simulation) -> str:
     """Return the SHA-256, in hex, over the canonical form of fills and equity."""
     digest = hashlib.sha256(b"quantlab result 1\n")
-    fills = _as_columns(simulation.fills)
+    fills = Fills.of(simulation.fills)
     for name in COLUMNS:
         _add(digest, name, fills.column(name))
     _add(digest, "equity", simulation.equity)
@@ -77,21 +75,19 @@ def first_difference(first: Simulation, second: Simulation, prices: Prices) -> D
     return Difference(bar, field, _time(prices, bar), one, other)
 
 
-def _as_columns(fills: Sequence[Fill]) -> Fills:
-    return fills if isinstance(fills, Fills) else Fills.of(fills)
-
-
-def _add(digest: hashlib._Hash, name: str, values: NDArray[Any]) -> None:
+def _add(digest: hashlib._Hash, name: str, values: Array) -> None:
     digest.update(f"{name} {len(values)}\n".encode())
     if values.dtype == object:
-        for text in values.tolist():
-            coded = text.encode()
-            digest.update(len(coded).to_bytes(8, "little") + coded)
+        texts = values.tolist()
+        coded = {text: len(text.encode()).to_bytes(8, "little") + text.encode() for text in set(texts)}
+        digest.update(b"".join(map(coded.__getitem__, texts)))
     else:
         digest.update(np.ascontiguousarray(values, "<i8" if values.dtype.kind == "i" else "<f8").tobytes())
 
 
-def _fill_differences(first: Sequence[Fill], second: Sequence[Fill]) -> Iterator[tuple[int, str, Any, Any]]:
+def _fill_differences(
+    first: Sequence[Fill], second: Sequence[Fill]
+) -> Iterator[tuple[int, str, object, object]]:
     """Give the first differing fill, if any; ties between differences go to the one that is given first."""
     for one, other in zip(first, second, strict=False):
         if one.bar != other.bar:
@@ -113,7 +109,7 @@ def _fill_differences(first: Sequence[Fill], second: Sequence[Fill]) -> Iterator
         yield second[common].bar, "fill", None, second[common].side
 
 
-def _bar_differences(first: Simulation, second: Simulation) -> Iterator[tuple[int, str, Any, Any]]:
+def _bar_differences(first: Simulation, second: Simulation) -> Iterator[tuple[int, str, object, object]]:
     for name in _PER_BAR:
         one, other = getattr(first, name), getattr(second, name)
         common = min(len(one), len(other))

@@ -1,4 +1,4 @@
-"""Moving averages, RSI and ATR on whole arrays, one value a bar, NaN while they warm up.
+"""Moving averages, extremes, RSI and ATR on whole arrays, one value a bar, NaN while they warm up.
 
 Every value depends on its own and earlier bars alone, to the last bit: the same operations in the same
 order make a bar's value whatever follows it, and only elementwise IEEE arithmetic is used, so that two
@@ -10,13 +10,16 @@ simple mean of the first `window` values, as TA-Lib does.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -62,6 +65,53 @@ def rolling_sum(values: Floats, window: int) -> Floats:
         stop = min(start + _PIECE, len(values))
         sums[start:stop] = _window_sums(values[start - window + 1 : stop], window)
     return sums
+
+
+def ema(values: Floats, window: int) -> Floats:
+    """Return the exponential mean, e' = e + (x - e) x 2 / (window + 1), seeded as Wilder's averages are.
+
+    Args:
+        values: One value a bar, shape (n,).
+        window: Values in the seed, at least 1; the mean's memory is 2 / (window + 1).
+
+    Returns:
+        Shape (n,); the first `window - 1` entries are NaN.
+    """
+    bars = len(values)
+    means = np.full(bars, np.nan)
+    if bars < window:
+        return means
+    seed = np.add.accumulate(values[np.newaxis, :window], axis=1)[:, -1] / window
+    means[window - 1] = seed[0]
+    average = _Wilder(seed, (window + 1) / 2)
+    for start in range(window, bars, _PIECE):
+        stop = min(start + _PIECE, bars)
+        means[start:stop] = average.extend(values[np.newaxis, start:stop]).reshape(-1)[: stop - start]
+    return means
+
+
+def rolling_extreme(larger: Callable[[Floats, Floats], Floats], values: Floats, window: int) -> Floats:
+    """Return the largest (`np.maximum`) or smallest (`np.minimum`) of the last `window` values.
+
+    Args:
+        larger: Which of two values is wanted.
+        values: One value a bar, shape (n,).
+        window: Bars looked at, at least 1.
+
+    Returns:
+        Shape (n,); the first `window - 1` entries are NaN, as is every window that holds one.
+    """
+    extremes = np.full(len(values), np.nan)
+    if len(values) < window:
+        return extremes
+    doubled, width = values, 1
+    while 2 * width <= window:
+        doubled = larger(doubled[width:], doubled[:-width])
+        width *= 2
+    # Two windows of that width, laid over each other, cover the one asked for.
+    count = len(values) - window + 1
+    extremes[window - 1 :] = larger(doubled[:count], doubled[window - width :])
+    return extremes
 
 
 def rsi(close: Floats, window: int = 14) -> Floats:
@@ -110,11 +160,25 @@ def _averaged(
         return values
     seed = np.add.accumulate(measure(*(each[: window + 1] for each in inputs)), axis=1)[:, -1] / window
     values[window] = indicator(seed[:, np.newaxis])[0]
-    average = _Wilder(seed, window)
-    for start in range(window + 1, bars, _PIECE):
-        stop = min(start + _PIECE, bars)
+    average, first, last_lane = _Wilder(seed, window), window + 1, bars
+    kept = _kept.get()
+    if kept is not None:
+        begun = kept.get((measure, window))
+        if begun is not None and begun.begins(inputs):
+            first = len(begun.values)
+            values[:first] = begun.values
+            average.last = begun.last.copy()
+        last_lane = bars - (bars - first) % _STEPS
+    for start in range(first, last_lane, _PIECE):
+        stop = min(start + _PIECE, last_lane)
         measured = measure(*(each[start - 1 : stop] for each in inputs))
         values[start:stop] = indicator(average.extend(measured)).reshape(-1)[: stop - start]
+    if kept is not None and last_lane > first:
+        known = tuple(each[:last_lane].copy() for each in inputs)
+        kept[measure, window] = _Begun(known, values[:last_lane].copy(), average.last.copy())
+    if last_lane < bars:
+        measured = measure(*(each[last_lane - 1 :] for each in inputs))
+        values[last_lane:] = indicator(average.extend(measured)).reshape(-1)[: bars - last_lane]
     return values
 
 
@@ -158,6 +222,49 @@ def _window_sums(values: Floats, window: int) -> Floats:
         width *= 2
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """What Wilder's averages came to on the beginning of a series, up to the end of a lane.
+
+    Attributes:
+        inputs: The beginning.
+        values: The indicator there.
+        last: The averages after it.
+    """
+
+    inputs: tuple[Floats, ...]
+    values: Floats
+    last: list[float]
+
+    def begins(self, inputs: tuple[Floats, ...]) -> bool:
+        """Tell whether a series begins with these very numbers."""
+        bars = len(self.values)
+        return len(inputs[0]) >= bars and all(
+            np.array_equal(known, each[:bars]) for known, each in zip(self.inputs, inputs, strict=True)
+        )
+
+
+Kept = dict[tuple["Callable[..., Floats]", int], _Begun]
+"""What `growing` keeps, by what is averaged and the window."""
+_kept: ContextVar[Kept | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def growing(kept: Kept) -> Iterator[None]:
+    """Take over, meanwhile, what Wilder's averages came to on the beginning of a series that has grown since.
+
+    The values are the same to the last bit: the work is cut where it is cut anyway, and goes on there.
+
+    Args:
+        kept: What was computed so far; it is brought up.
+    """
+    token = _kept.set(kept)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 class _Wilder:
     """Wilder's average, y' = y + (x - y) / window, over series in parallel, piece after piece.
 
@@ -165,8 +272,8 @@ class _Wilder:
     as if they began at zero, and what each lane inherits, fading by its powers, is added afterwards.
     """
 
-    def __init__(self, seed: Floats, window: int) -> None:
-        self._last: list[float] = seed.tolist()
+    def __init__(self, seed: Floats, window: float) -> None:
+        self.last: list[float] = seed.tolist()
         self._window = window
         self._keep = (window - 1) / window
         self._fading = np.multiply.accumulate(np.full(_STEPS, self._keep))
@@ -195,8 +302,8 @@ class _Wilder:
         fading = float(self._fading[-1])
         for row, lane_gains in enumerate(gained.tolist()):
             averages = list(
-                accumulate(lane_gains, lambda last, gain: last * fading + gain, initial=self._last[row])
+                accumulate(lane_gains, lambda last, gain: last * fading + gain, initial=self.last[row])
             )
             inherited[row] = averages[:-1]
-            self._last[row] = averages[-1]
+            self.last[row] = averages[-1]
         return inherited

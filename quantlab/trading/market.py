@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+    """A column of whichever kind its name says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """Which download an entry of the cache holds, as the entry itself says.
+
+    Attributes:
+        by: The id of the session or run that made it; empty where the entry tells of none.
+        entry: SHA-256, in hex, of the entry, which names the hash of its table.
+    """
+
+    by: str
+    entry: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +39,7 @@ class Origin:
         retrieved_at: When the bars were obtained, ISO 8601 UTC.
         from_cache: Whether they were read from the cache this time.
         notes: What was done to the bars, or is doubtful about them, a sentence each.
+        download: What the cache keeps of the download; None for bars that it does not hold.
     """
 
     source: str
@@ -30,6 +48,7 @@ class Origin:
     retrieved_at: str
     from_cache: bool = False
     notes: tuple[str, ...] = ()
+    download: Download | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,3 +72,13 @@ class Prices:
 
     def __len__(self) -> int:
         return len(self.times)
+
+
+def usable(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which prices can be traded or valued at: finite and above zero."""
+    return np.isfinite(values) & (values > 0)
+
+
+def all_usable(values: NDArray[np.float64]) -> bool:
+    """Tell whether every price is usable (an empty series is)."""
+    return len(values) == 0 or bool(values.min() > 0 and values.max() < np.inf)

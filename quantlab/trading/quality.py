@@ -6,20 +6,24 @@ but are too few to raise a doubt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantlab.trading.calendars import calendar_of, is_guess, week_of
+from quantlab.trading import breaks
+from quantlab.trading.calendars import EVERY_DAY, calendar_of, is_guess, periods_per_year, weeks_of
 from quantlab.trading.intervals import days, is_intraday, step, time_text
-from quantlab.trading.periods import periods_per_year
 from quantlab.trading.results import DataQuality
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from quantlab.trading.calendars import Weeks
     from quantlab.trading.market import Prices
+    from quantlab.trading.prices.asked import Split
 
 MISSING_SHARE = {"every_day": 0.05, "weekdays": 0.10}
 """Share of the expected bars above which `missing_bars` is raised; ten per cent of the weekdays are twice the
@@ -44,6 +48,8 @@ SHOWN_GAPS = 5
 """How many of the longest gaps are kept."""
 
 _DAY = np.timedelta64(1, "D").astype("m8[ns]")
+_WEEK = 7 * _DAY
+_LONG = ("1mo", "3mo")
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ def assess(
     *,
     interval: str,
     ticker: str,
-    dropped_bars: int = 0,
+    dropped: Sequence[str] = (),
+    splits: Sequence[Split] = (),
     repeated_bars: int = 0,
     unfinished_bar_dropped: bool = False,
 ) -> DataQuality:
@@ -81,19 +88,22 @@ def assess(
         prices: At least one bar.
         interval: Length of a bar, in Yahoo's spelling.
         ticker: The market, in Yahoo's spelling.
-        dropped_bars: Bars that the source left out because they had no price.
+        dropped: Opening times, ISO 8601 UTC, of bars that the source left out because they had no price.
+        splits: Splits that the source tells of.
         repeated_bars: Bars that came twice.
         unfinished_bar_dropped: Whether bars that had not closed were left out.
     """
     calendar = calendar_of(prices, interval, ticker)
-    gaps = _gaps(prices, interval, calendar)
+    gaps = _with_ends(_gaps(prices, interval, calendar), prices, dropped)
     zero_volume = int((prices.volume == 0).sum())
     findings = [
         _missing(gaps, interval, calendar) or _sparse(prices, interval) or ("", ""),
         _zero_volume(zero_volume, int(np.isfinite(prices.volume).sum())),
         _inconsistent(int(inconsistent(prices).sum()), len(prices)),
+        _broken(prices, interval, splits),
+        _frozen(prices, interval),
         ("", _GUESS if is_guess(prices, interval, ticker) else ""),
-        ("", f"{dropped_bars} bars came without any price and were left out." if dropped_bars else ""),
+        ("", f"{len(dropped)} bars came without any price and were left out." if dropped else ""),
         ("", f"{repeated_bars} bars came more than once; one of each was kept." if repeated_bars else ""),
     ]
     return DataQuality(
@@ -105,7 +115,7 @@ def assess(
         gaps=_longest(prices, gaps),
         zero_volume_bars=zero_volume,
         unfinished_bar_dropped=unfinished_bar_dropped,
-        dropped_bars=dropped_bars,
+        dropped_bars=len(dropped),
         repeated_bars=repeated_bars,
         periods_per_year=periods_per_year(prices, interval, ticker),
         doubts=tuple(code for code, _ in findings if code),
@@ -159,6 +169,28 @@ def _inconsistent(count: int, bars: int) -> tuple[str, str]:
     return code, f"{count} of {bars} bars have an open or close outside their low and high."
 
 
+def _broken(prices: Prices, interval: str, splits: Sequence[Split]) -> tuple[str, str]:
+    found = breaks.price_breaks(prices, interval=interval, splits=splits)
+    return ("price_break", breaks.describe_breaks(prices, found)) if found else ("", "")
+
+
+def _frozen(prices: Prices, interval: str) -> tuple[str, str]:
+    first, length = breaks.frozen_run(prices, interval=interval)
+    if not length:
+        return "", ""
+    return "frozen_prices", (
+        f"{length} bars in a row are equal, from {time_text(prices.times[first])} on: nothing was traded, "
+        "or the source stood still."
+    )
+
+
+def _with_ends(gaps: _Gaps, prices: Prices, dropped: Sequence[str]) -> _Gaps:
+    """Count bars that came without a price before the first bar or after the last, which no gap shows."""
+    first, last = time_text(prices.times[0]), time_text(prices.times[-1])
+    outside = sum(not first < moment < last for moment in dropped)
+    return replace(gaps, expected=gaps.expected + outside, missing=gaps.missing + outside)
+
+
 def _longest(prices: Prices, gaps: _Gaps) -> tuple[tuple[str, str, int], ...]:
     order = np.argsort(-gaps.counts, kind="stable")[:SHOWN_GAPS]
     return tuple(
@@ -168,12 +200,13 @@ def _longest(prices: Prices, gaps: _Gaps) -> tuple[tuple[str, str, int], ...]:
 
 
 def _gaps(prices: Prices, interval: str, calendar: str) -> _Gaps:
-    if calendar == "every_day" or (not is_intraday(interval) and step(interval) > _DAY):
+    length = step(interval)
+    if calendar == EVERY_DAY or interval in _LONG or length % _WEEK == np.timedelta64(0, "ns"):
         return _grid_gaps(prices.times, interval)
-    week = week_of(prices)
+    weeks = weeks_of(prices)
     if is_intraday(interval):
-        return _session_gaps(prices.times, week)
-    return _day_gaps(days(prices.times), week)
+        return _session_gaps(prices.times, weeks)
+    return _day_gaps(days(prices.times), weeks, length // _DAY)
 
 
 def _grid_gaps(times: NDArray[np.datetime64], interval: str) -> _Gaps:
@@ -184,24 +217,26 @@ def _grid_gaps(times: NDArray[np.datetime64], interval: str) -> _Gaps:
     return _runs(skipped, len(times), scale)
 
 
-def _day_gaps(dates: NDArray[np.datetime64], week: str) -> _Gaps:
-    """Compare daily bars with the weekdays between them."""
-    skipped = np.busday_count(dates[:-1] + 1, dates[1:], weekmask=week)
-    return _runs(np.maximum(skipped, 0), len(dates), 1.0)
+def _day_gaps(dates: NDArray[np.datetime64], weeks: Weeks, days_a_bar: int) -> _Gaps:
+    """Compare daily bars (or those of some days) with the weekdays between them."""
+    between = weeks.days_in(dates[:-1] + 1, dates[1:])
+    if days_a_bar > 1:
+        between = np.rint((between + 1) / days_a_bar).astype(np.int64) - 1
+    return _runs(np.maximum(between, 0), len(dates), float(days_a_bar))
 
 
-def _session_gaps(times: NDArray[np.datetime64], week: str) -> _Gaps:
+def _session_gaps(times: NDArray[np.datetime64], weeks: Weeks) -> _Gaps:
     """Compare intraday bars by their days: a whole day against the median one.
 
     The first and the last day may be cut off by the range and are not judged.
     """
     dates, first, counts = np.unique(days(times), return_index=True, return_counts=True)
-    trading = np.is_busday(dates, weekmask=week)
+    trading = weeks.days_in(dates, dates + 1) > 0
     usual = int(np.median(counts[trading])) if trading.any() else 0
     inner = trading.copy()
     inner[[0, -1]] = False
     short = int(np.maximum(usual - counts[inner], 0).sum())
-    whole = np.busday_count(dates[:-1] + 1, dates[1:], weekmask=week)
+    whole = weeks.days_in(dates[:-1] + 1, dates[1:])
     after = np.flatnonzero(whole)
     missing = int(whole.sum()) * usual + short
     return _Gaps(

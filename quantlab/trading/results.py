@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from quantlab.config import RunConfig
+    from quantlab.domain.config import RunConfig
     from quantlab.trading.market import Prices
 
 Side = Literal["buy", "sell"]
@@ -27,12 +27,14 @@ class Order:
 
     Attributes:
         slippage: Fraction that its fill will lose, as known at that close.
+        size: Fraction of equity that a buy puts in; 1 for a sell.
     """
 
     side: Side
     signal_bar: int
     reason: str
     slippage: float = 0.0
+    size: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ class Simulation:
         mark: Price at which the position is valued: the close, or the last good one before a bad close.
         pending: Order decided on the last bar, still waiting for a next bar.
         skipped_fills: Bars on which a fill waited because the price was unusable.
+        refused_orders: Orders that were not placed because no broker would have taken them.
     """
 
     fills: Sequence[Fill]
@@ -85,6 +88,7 @@ class Simulation:
     equity: NDArray[np.float64]
     pending: Order | None
     skipped_fills: int
+    refused_orders: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +127,10 @@ class Drawdown:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What a session or run achieved; every formula stands in `metrics`. Every number is finite."""
+    """What a session or run achieved; every formula stands in `metrics`. Every number is finite.
+
+    Those after `periods_per_year` were added later: sessions recorded before have none of them.
+    """
 
     initial_cash: float
     final_equity: float
@@ -152,6 +159,19 @@ class Figures:
     days: int
     bars: int
     periods_per_year: float
+    years: float
+    sharpe_low: float | None
+    sharpe_high: float | None
+    gross_return: float
+    buy_and_hold_max_drawdown: float | None
+    buy_and_hold_volatility: float | None
+    buy_and_hold_sharpe: float | None
+    best_trade: float | None
+    worst_trade: float | None
+    avg_trade: float | None
+    longest_losing_streak: int
+    refused_orders: int
+    max_participation: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,19 +213,23 @@ class DataQuality:
 class Outcome:
     """Everything that a finished simulation tells: the one source of metrics, report, charts and trades.
 
+    Bars, fills and equity are those that count: a warm-up is in `tape` alone, and a `bar` is an index into `prices`.
+
     Attributes:
-        data_hash: SHA-256, in hex, of the bytes of artifacts/prices.csv.
-        result_digest: SHA-256, in hex, over fills and equity; equal for equal configuration and prices.
+        tape: All bars that it ran on, those of the warm-up first.
+        data_hash: SHA-256, in hex, of the bytes of artifacts/prices.csv, which holds the tape.
+        result_digest: SHA-256, in hex, over the tape's fills and equity; equal for equal configuration and prices.
         buy_and_hold: Equity of holding the same bars from the first usable open on, no costs.
         drawdowns: The worst ones, deepest first, at most five.
         warnings: A sentence each, for the report: data, open position, pending order, skipped fills.
     """
 
     config: RunConfig
+    tape: Prices
     prices: Prices
     quality: DataQuality
     simulation: Simulation
-    round_trips: tuple[RoundTrip, ...]
+    round_trips: Sequence[RoundTrip]
     drawdowns: tuple[Drawdown, ...]
     figures: Figures
     buy_and_hold: NDArray[np.float64]

@@ -41,3 +41,8 @@ def difference(now: float, before: float) -> float:
         before: Another, never 0.
     """
     return 0.0 if change(now, before) == 0.0 else now - before
+
+
+def differences(now: NDArray[np.float64], before: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `difference` of each pair, shape (n,)."""
+    return np.where(change(now, before) == 0.0, 0.0, now - before)

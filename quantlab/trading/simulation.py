@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantlab.errors import DataError
+from quantlab.base.errors import DataError
 from quantlab.trading import batch
 from quantlab.trading.engine import Bar, EngineState, step
 from quantlab.trading.fills import Fills
 from quantlab.trading.results import Simulation
-from quantlab.trading.strategy import STRATEGIES, STRATEGY_NAME, Strategy
+from quantlab.trading.strategies.strategy import built_in
 from quantlab.trading.tape import Tape
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from quantlab.config import RunConfig
+    from quantlab.domain.config import RunConfig
     from quantlab.trading.market import Prices
     from quantlab.trading.results import Fill
+    from quantlab.trading.tape import Decider
 
 __all__ = ["Bar", "EngineState", "Replay", "require_computable", "simulate", "step"]
 
@@ -35,7 +36,7 @@ _FEW_BARS = 16
 """Up to here single steps are faster than the batch's fixed cost."""
 
 
-def simulate(prices: Prices, config: RunConfig, strategy: Strategy = STRATEGIES[STRATEGY_NAME]) -> Simulation:
+def simulate(prices: Prices, config: RunConfig, strategy: Decider | None = None) -> Simulation:
     """Return the simulation of the whole history.
 
     Raises:
@@ -65,7 +66,7 @@ class Replay:
     Args:
         prices: The bars.
         config: What is computed.
-        strategy: Whose signals are traded.
+        strategy: Whose decisions are traded; the built-in's where none is given.
         state: Where to go on, from an earlier replay of the same bars (or of the first of them) and settings.
         fills: The fills up to there.
 
@@ -80,14 +81,19 @@ class Replay:
         prices: Prices,
         config: RunConfig,
         *,
-        strategy: Strategy = STRATEGIES[STRATEGY_NAME],
+        strategy: Decider | None = None,
         state: EngineState | None = None,
         fills: Iterable[Fill] = (),
     ) -> None:
-        self._tape = Tape.of(prices, config, strategy)
+        self._tape = Tape.of(prices, config, built_in() if strategy is None else strategy)
         self._state = EngineState.initial(config) if state is None else state
         self._parts = [Fills.of(fills)]
         self._check_resumable()
+
+    @property
+    def tape(self) -> Tape:
+        """What the engine reads."""
+        return self._tape
 
     @property
     def state(self) -> EngineState:
@@ -147,6 +153,7 @@ class Replay:
             equity=np.add(cash, equity, out=equity),
             pending=self._state.order,
             skipped_fills=self._state.skipped_fills,
+            refused_orders=self._state.refused_orders,
         )
 
     def _held(self, fills: Fills, column: str, initial: float) -> NDArray[np.float64]:

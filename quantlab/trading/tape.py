@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
 from quantlab.trading.engine import Bar
-from quantlab.trading.execution import carried, slippage_fractions
-from quantlab.trading.strategy import all_usable, usable
+from quantlab.trading.market import all_usable, usable
+from quantlab.trading.orders import carried, slippage_fractions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from quantlab.config import RunConfig
+    from quantlab.domain.config import RunConfig
     from quantlab.trading.market import Prices
-    from quantlab.trading.strategy import Signals, Strategy
+    from quantlab.trading.strategies.decisions import Decisions
+
+
+class Decider(Protocol):
+    """What the engine asks for decisions: a strategy, or decisions that were taken elsewhere."""
+
+    def signals(self, prices: Prices, config: RunConfig) -> Decisions:
+        """Return one decision a bar."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Decisions that were taken already."""
+
+    decisions: Decisions
+
+    def signals(self, prices: Prices, config: RunConfig) -> Decisions:  # noqa: ARG002 - as every decider
+        """Return them.
+
+        Raises:
+            ValueError: they are not one a bar.
+        """
+        if len(self.decisions) != len(prices):
+            raise ValueError(f"{len(self.decisions)} decisions were taken for {len(prices)} bars")
+        return self.decisions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +50,7 @@ class Tape:
     Attributes:
         prices: The bars themselves.
         config: What is computed.
-        signals: The strategy's signals; those on an unusable close are never taken.
+        signals: The strategy's decisions; those on an unusable close are never taken.
         slippage: Fraction that an order decided on the bar will lose.
         mark: The close, or the last usable one; 0 before any.
         waits: For each bar at which nothing can be filled, the next one at which it can; n if there is none.
@@ -34,13 +58,13 @@ class Tape:
 
     prices: Prices
     config: RunConfig
-    signals: Signals
+    signals: Decisions
     slippage: NDArray[np.float64]
     mark: NDArray[np.float64]
     waits: dict[int, int]
 
     @classmethod
-    def of(cls, prices: Prices, config: RunConfig, strategy: Strategy) -> Self:
+    def of(cls, prices: Prices, config: RunConfig, strategy: Decider) -> Self:
         """Ask the strategy and prepare the history.
 
         Raises:
@@ -65,6 +89,7 @@ class Tape:
             enter=signals.reasons[signals.enter_reason[index]] if signals.enter[index] else None,
             leave=signals.reasons[signals.leave_reason[index]] if signals.leave[index] else None,
             slippage=float(self.slippage[index]),
+            size=1.0 if signals.size is None else float(signals.size[index]),
         )
 
     def wanted(self, start: int, stop: int) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:

@@ -17,34 +17,34 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from unittest import mock
+from typing import TYPE_CHECKING
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
 import psycopg  # noqa: E402 - the path has to be set first
 import sqlalchemy  # noqa: E402
-from both_engines import T0, birth, entry  # noqa: E402
-from postgres_server import NoServerError, own_schema, start_own  # noqa: E402
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect  # noqa: E402
 from sqlalchemy.schema import CreateTable  # noqa: E402
+from support.both_engines import T0, birth, entry  # noqa: E402
+from support.postgres_server import NoServerError, own_schema, start_own  # noqa: E402
 
-from quantlab import ledger, projections  # noqa: E402
-from quantlab.events import Heartbeat  # noqa: E402
-from quantlab.ledger import Entry  # noqa: E402
-from quantlab.sessions.recorder import Recorder  # noqa: E402
-from quantlab.store.engine import open_store  # noqa: E402
-from quantlab.store.location import Location, locate  # noqa: E402
-from quantlab.store.schema import events  # noqa: E402
+from quantlab.domain.events import Heartbeat  # noqa: E402
+from quantlab.ledger import log  # noqa: E402
+from quantlab.ledger.location import locate  # noqa: E402
+from quantlab.ledger.log import Entry  # noqa: E402
+from quantlab.ledger.recorder import Recorder  # noqa: E402
+from quantlab.ledger.schema import events  # noqa: E402
+from quantlab.ledger.store import open_store  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-ROUNDS, SINGLES, BATCHES = 7, 200, 8
+    from quantlab.ledger.location import Location
+
+ROUNDS, SINGLES = 7, 200
 WARM_UP = 2_000
 SECONDS = 6.0
 INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def one_writer(folder: Path) -> None:
-    """Compare single appends and batches with raw SQLite's."""
+    """Compare appends with raw SQLite's."""
     rows = raw_rows()
     bare, keyed = Raw(folder / "bare.db", rows, keyed=False), Raw(folder / "keyed.db", rows, keyed=True)
     (folder / "ours").mkdir()
@@ -82,20 +82,11 @@ def one_writer(folder: Path) -> None:
             (bare.singles(SINGLES), keyed.singles(SINGLES), ours_singles(recorder, entries, SINGLES))
             for _ in range(ROUNDS)
         ]
-        batches = [(bare.batches(), keyed.batches(), ours_batches(recorder, entries)) for _ in range(ROUNDS)]
-        parts = parts_of_a_batch(recorder, entries)
-    report("one event, one commit each, FULL", singles, SINGLES, 0.50, 0.75)
-    report("batches of 100 (an event)", batches, BATCHES * 100, 0.55, 0.75)
-    print(f"{'where an event of a batch goes':62} {parts}")
-
-
-def report(
-    what: str, rounds: list[tuple[float, float, float]], count: int, bar: float, further: float
-) -> None:
-    bare, keyed, ours = (statistics.median(times) / count * 1e6 for times in zip(*rounds, strict=True))
-    for raw, name in ((bare, "raw sqlite3, bare table"), (keyed, "raw sqlite3, keyed table")):
-        detail = f"raw {raw:.0f} µs, ours {ours:.0f} µs; further {further}"
-        judged(f"{what} ÷ {name}", raw / ours, bar, detail)
+    in_bare, in_keyed, ours = (
+        statistics.median(times) / SINGLES * 1e6 for times in zip(*singles, strict=True)
+    )
+    for raw, name in ((in_bare, "raw sqlite3, bare table"), (in_keyed, "raw sqlite3, keyed table")):
+        judged(f"one event, FULL ÷ {name}", raw / ours, 0.50, f"raw {raw:.0f} µs, ours {ours:.0f} µs")
 
 
 def judged(what: str, ratio: float, bar: float, detail: str) -> None:
@@ -105,15 +96,15 @@ def judged(what: str, ratio: float, bar: float, detail: str) -> None:
 class Raw:
     """Raw SQLite with rows to insert, each once."""
 
-    def __init__(self, file: Path, rows: list[tuple[object, ...]], *, keyed: bool) -> None:
+    def __init__(self, file: Path, rows: Sequence[tuple[object, ...]], *, keyed: bool) -> None:
         self.connection = sqlite3.connect(file, isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = FULL")
         if keyed:
             self.connection.execute(str(CreateTable(events).compile(dialect=sqlite_dialect())))
         else:
-            self.connection.execute(f"CREATE TABLE events ({', '.join(ledger.COLUMNS)})")
-        self.rows = rows[::-1]
+            self.connection.execute(f"CREATE TABLE events ({', '.join(log.COLUMNS)})")
+        self.rows = list(rows[::-1])
 
     def singles(self, count: int) -> float:
         began = time.perf_counter()
@@ -123,18 +114,10 @@ class Raw:
             self.connection.execute("COMMIT")
         return time.perf_counter() - began
 
-    def batches(self) -> float:
-        began = time.perf_counter()
-        for _ in range(BATCHES):
-            self.connection.execute("BEGIN IMMEDIATE")
-            self.connection.executemany(INSERT, [self.rows.pop() for _ in range(100)])
-            self.connection.execute("COMMIT")
-        return time.perf_counter() - began
 
-
-def raw_rows() -> list[tuple[object, ...]]:
-    head = ledger.Head(0, "0" * 64)
-    return ledger._chain(head, heartbeats("bench", 1)[::-1])
+def raw_rows() -> Sequence[tuple[object, ...]]:
+    head = log.Head(0, "0" * 64)
+    return log._chain(head, heartbeats("bench", 1)[::-1])
 
 
 def heartbeats(name: str, first: int, count: int = 16_000) -> list[Entry]:
@@ -150,44 +133,6 @@ def ours_singles(recorder: Recorder, entries: list[Entry], count: int) -> float:
     for _ in range(count):
         recorder.record(entries.pop())
     return time.perf_counter() - began
-
-
-def ours_batches(recorder: Recorder, entries: list[Entry]) -> float:
-    began = time.perf_counter()
-    for _ in range(BATCHES):
-        recorder.record_many([entries.pop() for _ in range(100)])
-    return time.perf_counter() - began
-
-
-def parts_of_a_batch(recorder: Recorder, entries: list[Entry]) -> str:
-    """Say how the time of an event in a batch is shared out, by the clock around each step."""
-    steps = {
-        "chain": (ledger, "_chain"),
-        "insert": (ledger._insert, "run"),
-        "projection": (projections, "project_many"),
-    }
-    took: dict[str, list[float]] = {name: [] for name in steps}
-    with ExitStack() as patches:
-        for name, (owner, method) in steps.items():
-            patches.enter_context(
-                mock.patch.object(owner, method, clocked(getattr(owner, method), took[name]))
-            )
-        whole = statistics.median(ours_batches(recorder, entries) for _ in range(ROUNDS)) / BATCHES
-    each = {name: statistics.median(times) * 1e4 for name, times in took.items()}
-    each["the rest, commit and all"] = whole * 1e4 - sum(each.values())
-    return ", ".join(f"{name} {time_:.1f} µs" for name, time_ in each.items())
-
-
-def clocked(function: Callable[..., Any], took: list[float]) -> Callable[..., Any]:
-    """Return the function with a clock around it."""
-
-    def run(*arguments: Any) -> Any:
-        began = time.perf_counter()
-        result = function(*arguments)
-        took.append(time.perf_counter() - began)
-        return result
-
-    return run
 
 
 def many_writers(folder: Path) -> float:

@@ -10,11 +10,12 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from quantlab import events, ledger, projections
-from quantlab.clock import iso
-from quantlab.store import migrate
-from quantlab.store.engine import open_store
-from quantlab.store.location import locate
+from quantlab.base.clock import iso
+from quantlab.domain import events
+from quantlab.domain.events.event import event_hash
+from quantlab.ledger import log, making, projection
+from quantlab.ledger.location import locate
+from quantlab.ledger.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,8 @@ def make_ledger(root: Path, sessions: int, *, failing: float = 0.01, seed: int =
     with open_store(locate(root, None)) as store, store.write() as connection:
         _drop_guards(connection)
         _insert(connection, _history(sessions, failing, random.Random(seed)))
-        migrate.replace_guards_and_views(connection)
-        projections.rebuild(connection)
+        making.rebuild_guards_and_views(connection)
+        projection.rebuild(connection)
 
 
 def session_id(number: int) -> str:
@@ -52,21 +53,21 @@ def _drop_guards(connection: sa.Connection) -> None:
 
 def _insert(connection: sa.Connection, history: Iterator[tuple[str, int, events.Event, datetime]]) -> None:
     previous, sequence, batch = events.GENESIS_HASH, 0, []
-    marks = ", ".join("?" * len(ledger.COLUMNS))
-    statement = f"INSERT INTO events ({', '.join(ledger.COLUMNS)}) VALUES ({marks})"
+    marks = ", ".join("?" * len(log.COLUMNS))
+    statement = f"INSERT INTO events ({', '.join(log.COLUMNS)}) VALUES ({marks})"
     for identity, version, event, at in history:
         sequence += 1
         fields = (
             sequence,
             identity,
             version,
-            events.NAMES[type(event)],
+            event.name,
             1,
             iso(at),
             "session",
             events.encode(event),
         )
-        digest = ledger.event_hash(previous, fields)
+        digest = event_hash(previous, fields)
         batch.append((*fields, previous, digest))
         previous = digest
         if len(batch) == BATCH:

@@ -19,11 +19,12 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from engine_markets import market
+from support.engine_markets import market
 
-from quantlab.config import RunConfig
+from quantlab.domain.config import RunConfig
 from quantlab.trading.simulation import simulate
-from quantlab.trading.strategy import STRATEGIES, STRATEGY_NAME, Strategy
+from quantlab.trading.strategies.strategy import built_in
+from quantlab.trading.tape import Decided
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,10 +95,9 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _ready(prices: Prices) -> Strategy:
+def _ready(prices: Prices) -> Decided:
     """Return a strategy whose signals are computed already, so that only the engine is timed."""
-    signals = STRATEGIES[STRATEGY_NAME].signals(prices, CONFIG)
-    return Strategy(name="ready", min_bars=1, decide=lambda _prices, _config: signals)
+    return Decided(built_in().signals(prices, CONFIG))
 
 
 def main() -> None:
@@ -117,7 +117,7 @@ def _compare(prices: Prices, loop: float) -> None:
     print(f"{len(prices):>9,}  {'one numpy pass (the limit)':<27} {limit * 1e3:>8.2f}")
     for what, strategy in (
         ("engine, signals given", ready),
-        ("engine with its strategy", STRATEGIES[STRATEGY_NAME]),
+        ("engine with its strategy", built_in()),
     ):
         taken = fastest(partial(simulate, prices, CONFIG, strategy))
         near, fast = taken / limit, loop / taken

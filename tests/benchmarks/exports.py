@@ -14,35 +14,43 @@ import sqlite3
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import big_ledger
-import legacy_root
+from support import legacy_root
 from timing import Row, print_table
 
-from quantlab.events import Aborted
+from quantlab.base.clock import utc_now
+from quantlab.domain.events import Aborted
 from quantlab.exports import index, index_rows
-from quantlab.ledger import Entry
-from quantlab.sessions.recorder import Recorder
-from quantlab.sessions.roots import open_root_store
-from quantlab.store.engine import open_store
-from quantlab.store.location import locate
+from quantlab.folders.roots import open_root_store
+from quantlab.ledger.location import locate
+from quantlab.ledger.log import Entry
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.sharedctypes import Synchronized
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ENDING, STANDING, FOLDERS = 100, 10_000, 10_000
+ENDING, FEW, STANDING, FOLDERS = 100, 1_200, 10_000, 10_000
+STEADY, CYCLES = 100_000, 2
 ALLOWED_MIB = 60
 
 
 def main(folder: Path, sessions: int) -> None:
     rows = _export_rows(_root(folder, sessions), sessions)
     with tempfile.TemporaryDirectory() as work:
-        rows += [_ending_at_once(Path(work) / "ending"), _adoption(Path(work) / "adoption")]
+        rows += [_ending_at_once(Path(work) / f"ending_{others}", others) for others in (FEW, STANDING)]
+        rows.append(_steady_stream(Path(work) / "steady"))
+        rows.append(_adoption(Path(work) / "adoption"))
     print_table("Exports and adoption", rows)
 
 
@@ -105,15 +113,12 @@ def _export_and_tell(root: Path, sender: object) -> None:
     sender.send((taken, grown))  # type: ignore[attr-defined]  # a pipe's end; its class is private
 
 
-def _ending_at_once(root: Path) -> Row:
-    """End 100 sessions at the same moment, each in a process of its own; count the exports that were written."""
-    big_ledger.make_ledger(root, STANDING, failing=0.9)
-    with sqlite3.connect(root / "ledger.db") as connection:
-        select = "SELECT session_id FROM paper_sessions WHERE status = 'running' LIMIT ?"
-        running = [row[0] for row in connection.execute(select, (ENDING,))]
-    connection.close()
+def _ending_at_once(root: Path, others: int) -> Row:
+    """End sessions at the same moment, each in a process of its own; count the exports that were written."""
+    big_ledger.make_ledger(root, others, failing=0.95)
+    running = _running(root, ENDING)
     context = multiprocessing.get_context("fork")
-    barrier, written = context.Barrier(ENDING), context.Value("i", 0)
+    barrier, written = context.Barrier(len(running)), context.Value("i", 0)
     children = [context.Process(target=_end_one, args=(root, one, barrier, written)) for one in running]
     begun = time.perf_counter()
     for child in children:
@@ -125,20 +130,56 @@ def _ending_at_once(root: Path) -> Row:
     held = sum(one["session_id"] in set(running) and one["status"] == "aborted" for one in shown)
     detail = f"last export holds {held} of {len(running)}; {taken:.1f} s with starting the processes"
     return Row(
-        f"{ENDING} sessions that end at once on {STANDING:,}", "exports written", written.value, 5, 2, detail
+        f"{len(running)} sessions that end at once on {others:,}",
+        "exports written",
+        written.value,
+        5,
+        2,
+        detail,
     )
 
 
 def _end_one(root: Path, session_id: str, barrier: object, written: Synchronized[int]) -> None:
     with open_store(locate(root, None)) as store:
         barrier.wait()  # type: ignore[attr-defined]  # a context's Barrier is a function to the type checker
-        entry = Entry(
-            session_id=session_id, session_version=3, event=Aborted(message="bench"), occurred_at=NOW
-        )
-        Recorder(store).record(entry)
-        if index.refresh(store, root):
+        Recorder(store).record(_end_of(session_id))
+        if index.refresh(store, root, now=utc_now()):
             with written.get_lock():
                 written.value += 1
+
+
+def _running(root: Path, most: int) -> list[str]:
+    with closing(sqlite3.connect(root / "ledger.db")) as connection:
+        select = "SELECT session_id FROM paper_sessions WHERE status = 'running' LIMIT ?"
+        return [row[0] for row in connection.execute(select, (most,))]
+
+
+def _end_of(session_id: str) -> Entry:
+    return Entry(
+        session_id=session_id, session_version=3, event=Aborted(message="bench"), occurred_at=utc_now()
+    )
+
+
+def _steady_stream(root: Path) -> Row:
+    """End a session each second, by a clock of ours; tell the share of its time that the refreshes, real ones, take."""
+    big_ledger.make_ledger(root, STEADY, failing=0.1)
+    now, exports = utc_now(), []
+    with open_store(locate(root, None)) as store:
+        for one in _running(root, STEADY):
+            Recorder(store).record(_end_of(one))
+            begun, begun_at = time.perf_counter(), now
+            wrote = index.refresh_after_end(store, root, now=now)
+            taken = time.perf_counter() - begun
+            now += timedelta(seconds=max(1.0, taken))
+            if wrote:
+                exports.append((begun_at, taken))
+            if len(exports) > CYCLES:
+                break
+    elapsed = (exports[-1][0] - exports[0][0]).total_seconds()
+    refreshing = sum(taken for _, taken in exports[:-1])
+    detail = f"{CYCLES} exports of {refreshing / CYCLES:.1f} s in {elapsed:,.0f} s"
+    against = "5 % of the time allowed"
+    return Row(f"an end each second on {STEADY:,}", against, refreshing / elapsed / 0.05, 1.0, None, detail)
 
 
 def _adoption(work: Path) -> Row:
@@ -158,7 +199,7 @@ def _adoption(work: Path) -> Row:
 def _adopt_and_read(root: Path) -> tuple[float, float]:
     legacy_root.make_legacy_root(root, FOLDERS)
     baseline = min(_seconds(lambda: _read_all(root)) for _ in range(2))
-    ours = _seconds(lambda: open_root_store(locate(root, None), now=NOW, say=lambda _line: None).close())
+    ours = _seconds(lambda: open_root_store(locate(root, None), now=NOW).close())
     return ours, baseline
 
 

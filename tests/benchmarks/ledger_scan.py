@@ -19,16 +19,19 @@ from typing import TYPE_CHECKING
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1])]
 
-from ledger_history import entry, heartbeat, open_root, started, succeeded  # noqa: E402 - found by the line above
+from support.ledger_history import entry, heartbeat, open_root, started, succeeded  # noqa: E402 - found by the line above
 
-from quantlab import ledger, verification  # noqa: E402 - the same
-from quantlab.sessions import maintenance  # noqa: E402 - the same
+from quantlab.ledger import (  # noqa: E402 - the same
+    log,
+    maintenance,
+    verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from quantlab.ledger import Entry
-    from quantlab.store.engine import Store
+    from quantlab.ledger.log import Entry
+    from quantlab.ledger.store import Store
 
 BATCH = 5_000
 TOGETHER = 50
@@ -85,7 +88,7 @@ def append(store: Store, batch: list[Entry]) -> None:
     """Append without projecting; the projection is rebuilt once at the end."""
     if batch:
         with store.write() as connection:
-            ledger.append(connection, batch)
+            log.append(connection, batch)
 
 
 def interleaved(events: int, a_session: int) -> Iterator[Entry]:
@@ -109,14 +112,14 @@ def one_entry(session_id: str, version: int, last: int) -> Entry:
 def bare_scan(file: Path) -> None:
     """Fetch every event and do nothing with it."""
     with closing(sqlite3.connect(file)) as connection:
-        for _row in connection.execute(ledger.BY_SEQUENCE):
+        for _row in connection.execute(log.BY_SEQUENCE):
             pass
 
 
 def chain(store: Store) -> None:
     """Verify the chain alone, in one snapshot."""
     with store.read() as connection:
-        if verification.check_chain(connection).fault is not None:
+        if verify.check_chain(connection).fault is not None:
             raise SystemExit("the benchmark's own ledger does not hold")
 
 

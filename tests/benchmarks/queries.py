@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 import big_ledger
 from timing import Row, print_table, processes_in_turn
 
-from quantlab.clock import utc_now
+from quantlab.base.clock import utc_now
+from quantlab.base.process import is_alive
+from quantlab.ledger.location import locate
+from quantlab.ledger.reader import open_reader
 from quantlab.queries.alerts import alerts
 from quantlab.queries.promotion import promotion
-from quantlab.sessions.process import is_alive
-from quantlab.store.location import locate
-from quantlab.store.reader import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from quantlab.store.reader import Reader
+    from quantlab.ledger.reader import Reader
 
 MAIN = str(Path(__file__).resolve().parents[2] / "main.py")
 HEALTH_SQLALCHEMY = (

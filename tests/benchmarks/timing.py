@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -55,21 +56,37 @@ def in_turn(
     first: Callable[[], object], second: Callable[[], object], runs: int = RUNS
 ) -> tuple[float, float, float]:
     """Run two things alternately; returns the medians in seconds and the median of the pairwise ratios."""
+    return clocked_in_turn(first, second, [time.perf_counter], runs)[0]
+
+
+def clocked_in_turn(
+    first: Callable[[], object],
+    second: Callable[[], object],
+    clocks: Sequence[Callable[[], float]],
+    runs: int = RUNS,
+) -> list[tuple[float, float, float]]:
+    """Run two things alternately by several clocks; returns for each what `in_turn` does."""
     first(), second()  # warm caches, not counted
-    pairs = [(_seconds(first), _seconds(second)) for _ in range(runs)]
-    ones, others = zip(*pairs, strict=True)
-    return (
-        statistics.median(ones),
-        statistics.median(others),
-        statistics.median(one / other for one, other in pairs),
-    )
+    turns = [(_clocked(first, clocks), _clocked(second, clocks)) for _ in range(runs)]
+    found = []
+    for at in range(len(clocks)):
+        pairs = [(one[at], other[at]) for one, other in turns]
+        ones, others = (statistics.median(times) for times in zip(*pairs, strict=True))
+        found.append((ones, others, statistics.median(one / other for one, other in pairs)))
+    return found
+
+
+def processor_of_children() -> float:
+    """Return the processor time, in seconds, of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def processes_in_turn(
     first: Sequence[str], second: Sequence[str], runs: int = RUNS
 ) -> tuple[float, float, float]:
     """Run two command lines alternately, as `in_turn`; both must succeed."""
-    return in_turn(lambda: _run(first), lambda: _run(second), runs)
+    return in_turn(lambda: run(first), lambda: run(second), runs)
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:
@@ -86,11 +103,12 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
         print(f"| {' | '.join(cells)} |")
 
 
-def _run(command: Sequence[str]) -> None:
+def run(command: Sequence[str]) -> None:
+    """Run a command line that must succeed; what it prints is left aside."""
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def _clocked(work: Callable[[], object], clocks: Sequence[Callable[[], float]]) -> list[float]:
+    begun = [clock() for clock in clocks]
     work()
-    return time.perf_counter() - begun
+    return [clock() - at for clock, at in zip(clocks, begun, strict=True)]

@@ -20,9 +20,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent)]
 
-from fork_server import Server  # noqa: E402 - the path is set first
 from kills import Kills, kill_at_random  # noqa: E402
 from many import Many, run_many  # noqa: E402
+from support.fork_server import Server  # noqa: E402 - the path is set first
 
 FUZZERS = ("fuzz_request", "fuzz_adoption")
 SEED = 20_260_301

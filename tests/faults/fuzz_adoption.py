@@ -15,10 +15,10 @@ from fuzz_values import an_object, as_json
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 with atheris.instrument_imports(include=["quantlab"]):
-    from quantlab.clock import parse_iso
-    from quantlab.events import decode, encode
-    from quantlab.sessions.adoption import read_folder
-    from quantlab.sessions.fields import LIFECYCLE
+    from quantlab.base.clock import parse_iso
+    from quantlab.domain.events import decode, encode
+    from quantlab.folders.adoption import read_folder
+    from quantlab.folders.fields import LIFECYCLE
 
 FILES = ("session_status.json", "session_metadata.json", "report.json")
 TIMES = ("created_at", "started_at", "updated_at", "finished_at")

@@ -14,10 +14,10 @@ from fuzz_values import an_object, as_json
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 with atheris.instrument_imports(include=["quantlab"]):
+    from quantlab.base.errors import ConfigError
     from quantlab.cli.launching import CONFIG_NAMES, read_values
     from quantlab.cli.request import parse_request
-    from quantlab.config import config_hash
-    from quantlab.errors import ConfigError
+    from quantlab.domain.config import config_hash
 
 SEEDS = (
     b'{"schema_version":"1.0","request_id":"r1","command":"run","params":{"ticker":"ETH-USD","paper":true}}',

@@ -9,14 +9,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import audit
-from ledger_history import stored
+from support import audit
+from support.ledger_history import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from fork_server import Child, Server
+    from support.fork_server import Child, Server
 
 OF_A_SESSION = {"session": 1.1, "paced session": 1.5, "writer": 0.4, "index": 0.4}
 """The latest instant of each kind of victim, in the time that a whole session takes here and now."""

@@ -8,15 +8,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import audit
-from ledger_history import stored
+from support import audit
+from support.ledger_history import stored
 
 from quantlab.exports import index
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fork_server import Server
+    from support.fork_server import Server
 
 EVENTS_OF_A_SESSION = 5
 """started, prices loaded, simulated, reported, succeeded; more where a heartbeat falls due."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import audit
 import pytest
-from ledger_history import entry, heartbeat, open_root, started, stored
+from support import audit
+from support.ledger_history import entry, heartbeat, open_root, started, stored
 
-from quantlab.clock import iso
-from quantlab.config import RunConfig
-from quantlab.ledger import Entry
+from quantlab.base.clock import iso
+from quantlab.domain.config import RunConfig
+from quantlab.ledger.location import locate
+from quantlab.ledger.log import Entry
+from quantlab.ledger.reader import open_reader
+from quantlab.ledger.recorder import Recorder
 from quantlab.queries.alerts import alerts
-from quantlab.research.launch import LaunchOptions
+from quantlab.runner.options import LaunchOptions
 from quantlab.sessions.launch import launch_paper
-from quantlab.sessions.recorder import Recorder
-from quantlab.store.location import locate
-from quantlab.store.reader import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +79,7 @@ def _beat(root: Path, name: str, *, begun: datetime, beat: datetime) -> None:
             recorder.record(Entry(session_id=name, session_version=version, event=event, occurred_at=at))
 
 
-def _codes(root: Path, now: datetime) -> dict[str, str]:
+def _codes(root: Path, now: datetime) -> dict[str | None, str]:
     with open_reader(locate(root, None)) as reader:
         found = alerts(reader, now=now, stale_after=timedelta(minutes=60), is_alive=lambda *_: None)
     return {one["session_id"]: one["alert_code"] for one in found["alerts"]}

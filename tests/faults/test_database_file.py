@@ -11,18 +11,27 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from later_program import LATER, become_later
-from ledger_history import BEGINNING, CHECKOUT, entry, fill, heartbeat, history, open_root, record, stored
+from support.later_program import LATER, become_later
+from support.ledger_history import (
+    BEGINNING,
+    CHECKOUT,
+    entry,
+    fill,
+    heartbeat,
+    history,
+    open_root,
+    record,
+    stored,
+)
 
-from quantlab.errors import LedgerDamagedError, LedgerError
-from quantlab.sessions import maintenance
-from quantlab.sessions.backup import back_up
-from quantlab.sessions.recorder import Recorder
-from quantlab.sessions.restoring import restore
-from quantlab.store import migrate
-from quantlab.store.engine import open_store
-from quantlab.store.location import Location
-from quantlab.store.revision import HEAD_REVISION
+from quantlab.base.errors import LedgerDamagedError, LedgerError
+from quantlab.ledger import maintenance, migrate
+from quantlab.ledger.backup import back_up
+from quantlab.ledger.location import Location
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.restore import restore
+from quantlab.ledger.revision import HEAD_REVISION
+from quantlab.ledger.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,8 +182,8 @@ def _env() -> dict[str, str]:
 _WRITER = """
 import sys
 from pathlib import Path
-from ledger_history import entry, heartbeat, open_root, started
-from quantlab.sessions.recorder import Recorder
+from support.ledger_history import entry, heartbeat, open_root, started
+from quantlab.ledger.recorder import Recorder
 recorder = Recorder(open_root(Path(sys.argv[1])))
 version = 0
 while True:

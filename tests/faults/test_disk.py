@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import tempfile
 import time
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import audit
 import pytest
-from ledger_history import stored
+from support import audit
+from support.ledger_history import stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from fork_server import Done, Server
+    from support.fork_server import Done, Server
 
+pytestmark = pytest.mark.permissions
 SESSION = ("--paper", "--prices", "synthetic")
-NOBODY = 65_534
-IS_ROOT = os.geteuid() == 0
 
 
 def _run(server: Server, outdir: Path, *more: str, **how: Any) -> Done:
@@ -103,19 +101,23 @@ def test_exports_that_find_no_room_are_a_warning_and_the_session_stands(
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = (
-        IS_ROOT
-        and shutil.which("mount") is not None
-        and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False, capture_output=True
-        ).returncode
-    )
-    if not mounted:
-        pytest.skip("a small disk can only be mounted by root; the file-size limits above stand in for it")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with _mounted("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)):
+        yield folder
 
 
+@contextmanager
+def _mounted(*words: str) -> Iterator[None]:
+    """Mount something; in a container even root may be refused that."""
+    done = subprocess.run(["mount", *words], check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", words[-1]], check=True)
+
+
+@pytest.mark.needs_root
 @pytest.mark.parametrize("left", [0, 4_096, 40_960, 102_400, 204_800])
 def test_a_disk_without_room_refuses_in_one_line_and_goes_on_once_there_is(
     server: Server, small_disk: Path, left: int
@@ -137,27 +139,19 @@ def test_a_disk_without_room_refuses_in_one_line_and_goes_on_once_there_is(
     _goes_on(server, small_disk)
 
 
-@pytest.fixture
-def read_only_root(server: Server, tmp_path: Path) -> Iterator[Path]:
-    """A root on a read-only mount where that can be had, else without permission to write."""
+@pytest.fixture(params=["permissions", pytest.param("mount", marks=pytest.mark.needs_root)])
+def read_only_root(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> Iterator[Path]:
+    """A root that can't be written, by its permissions or because its disk is mounted so."""
     outdir = tmp_path / "outputs"
     assert _run(server, outdir).code == 0
-    bound = (
-        IS_ROOT
-        and not subprocess.run(
-            ["mount", "--bind", str(outdir), str(outdir)], check=False, capture_output=True
-        ).returncode
-    )
-    if bound:
+    if request.param == "permissions":
+        _permit(outdir, 0o555)
+        yield outdir
+        _permit(outdir, 0o755)
+        return
+    with _mounted("--bind", str(outdir), str(outdir)):
         subprocess.run(["mount", "-o", "remount,ro,bind", str(outdir)], check=True)
         yield outdir
-        subprocess.run(["umount", "-l", str(outdir)], check=True)
-        return
-    if IS_ROOT:
-        pytest.skip("root can write everywhere, and may not mount here")
-    _permit(outdir, 0o555)
-    yield outdir
-    _permit(outdir, 0o755)
 
 
 def _permit(outdir: Path, mode: int) -> None:
@@ -166,53 +160,36 @@ def _permit(outdir: Path, mode: int) -> None:
 
 
 def test_a_read_only_root_refuses_a_session_before_there_is_one(server: Server, read_only_root: Path) -> None:
-    _assert_clear(_run(server, read_only_root), 2, "can't be written", "--outdir")
+    done = _run(server, read_only_root, permissions_bind=True)
+    _assert_clear(done, 2, "can't be written", "--outdir")
 
 
 def test_a_read_only_root_answers_questions(server: Server, read_only_root: Path) -> None:
-    done = server.run("paper-sessions", "health", str(read_only_root / "paper_sessions"))
+    root = str(read_only_root / "paper_sessions")
+    done = server.run("paper-sessions", "health", root, permissions_bind=True)
     assert (done.code, "success" in done.out) == (0, True)
 
 
 def test_a_read_only_root_refuses_an_index_in_one_line(server: Server, read_only_root: Path) -> None:
-    _assert_clear(server.run("paper-sessions", "index", str(read_only_root / "paper_sessions")), 1)
+    root = str(read_only_root / "paper_sessions")
+    _assert_clear(server.run("paper-sessions", "index", root, permissions_bind=True), 1)
 
 
-def _as_nobody(outdir: Path) -> int | None:
-    """Give the tree to somebody without privileges, where this process has any; returns whom to run as."""
-    if not IS_ROOT:
-        return None
-    for path in (outdir, *outdir.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    return NOBODY
-
-
-@pytest.fixture
-def plain_outdir(server: Server, tmp_path: Path) -> Iterator[Path]:
-    """An outdir that belongs to somebody without privileges and can be reached by them."""
-    outdir = tmp_path / "outputs"
-    assert _run(server, outdir).code == 0
-    temporary = Path(tempfile.gettempdir()).resolve()
-    reached = [one for one in outdir.resolve().parents if one != temporary and one.is_relative_to(temporary)]
-    modes = [folder.stat().st_mode for folder in reached]
-    if IS_ROOT:
-        for folder, mode in zip(reached, modes, strict=True):
-            folder.chmod(mode | 0o055)
-    yield outdir
-    for folder, mode in zip(reached, modes, strict=True):
-        folder.chmod(mode)
-
-
-def test_a_ledger_file_that_may_only_be_read_refuses_a_session_in_one_line(
-    server: Server, plain_outdir: Path
+def test_a_ledger_file_that_may_only_be_read_refuses_a_session_until_what_it_names_may_be_written(
+    server: Server, tmp_path: Path
 ) -> None:
-    user = _as_nobody(plain_outdir)
-    ledger = plain_outdir / "paper_sessions" / "ledger.db"
-    ledger.chmod(0o444)
-    done = _run(server, plain_outdir, user=user, cwd=plain_outdir)
-    _assert_clear(done, 1, "permissions")
-    ledger.chmod(0o644)
-    _goes_on(server, plain_outdir)
+    """SQLite gives the files that it makes beside a ledger the ledger's mode, and leaves them when it can't write."""
+    root = tmp_path / "paper_sessions"
+    assert _run(server, tmp_path).code == 0
+    (root / "ledger.db").chmod(0o444)
+    done = _run(server, tmp_path, permissions_bind=True)
+    _assert_clear(done, 1, "may only be read", "permissions")
+    closed = [file for file in root.glob("ledger.db*") if not file.stat().st_mode & 0o200]
+    _assert_clear(done, 1, *(file.name for file in closed))
+    for file in closed:
+        file.chmod(0o644)
+    assert _run(server, tmp_path, permissions_bind=True).code == 0
+    _goes_on(server, tmp_path)
 
 
 def test_a_folder_deleted_beneath_a_session_is_an_error_that_says_how_it_stands(

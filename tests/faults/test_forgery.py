@@ -10,20 +10,20 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_history import fill, forge, open_root, stored
+from support.ledger_history import fill, forge, open_root, stored
 
-from quantlab.errors import ConflictError, SessionEndedError
-from quantlab.ledger import Head
-from quantlab.sessions import maintenance
-from quantlab.sessions.witness import Witness
-from quantlab.signing import signature
-from quantlab.store import guards
+from quantlab.base.errors import ConflictError, SessionEndedError
+from quantlab.ledger import maintenance
+from quantlab.ledger.log import Head
+from quantlab.ledger.signing import signature
+from quantlab.ledger.sql import guards
+from quantlab.ledger.witness import Witness
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from quantlab.store.engine import Store
-    from quantlab.verification import Fault
+    from quantlab.ledger.store import Store
+    from quantlab.ledger.verify import Fault
 
 COLUMNS = "sequence, session_id, session_version, type, schema_version, occurred_at, actor, payload"
 COLUMNS += ", previous_hash, hash"

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_history import entry, heartbeat, open_root, record, started
-from tame import assert_done_tame, assert_no_formulas, assert_tame, called
+from support.csv_cells import csv_cell_value
+from support.ledger_history import entry, heartbeat, open_root, record, started
+from support.tame import assert_done_tame, assert_no_formulas, assert_tame, called
 
 from quantlab.cli import output
-from quantlab.events import Failed
-from quantlab.text import csv_cell_value
+from quantlab.domain.events import Failed
 
 if TYPE_CHECKING:
-    from fork_server import Server
+    from support.fork_server import Server
 
 PRICES_HEADER = b"time,open,high,low,close,volume\n"
 NAMES = (

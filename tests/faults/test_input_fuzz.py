@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tame import assert_no_formulas, assert_tame, called
+from support.tame import assert_no_formulas, assert_tame, called
 
-from quantlab.config import RunConfig
-from quantlab.errors import DataError
-from quantlab.trading.prices import load_prices
+from quantlab.base.errors import DataError
+from quantlab.domain.config import RunConfig
+from quantlab.trading.prices.loading import load_prices
 
 HERE = Path(__file__).resolve().parent
 FUZZ_SECONDS = 6
@@ -84,7 +84,14 @@ def test_a_request_of_any_shape_is_refused_in_one_line(tmp_path: Path, request: 
         request["params"] = {"no_such_param": 1}
     code, out, err = called("request", "--outdir", str(outdir), json.dumps(request))
     assert_tame(code, out, err)
-    assert (code, out, err.count("\n"), outdir.exists()) == (2, "", 1, False)
+    assert (code, refusal(out), err.count("\n"), outdir.exists()) == (2, ("error", 2), 1, False)
+
+
+def refusal(out: str) -> tuple[str, int]:
+    """Return what the one line on stdout says to the program that asked."""
+    (line,) = out.splitlines()
+    answer = json.loads(line)
+    return answer["status"], answer["exit_code"]
 
 
 @SLOW
@@ -97,7 +104,7 @@ def test_a_request_of_any_shape_is_refused_in_one_line(tmp_path: Path, request: 
 def test_a_request_that_is_no_json_is_refused_in_one_line(text: str) -> None:
     code, out, err = called("--json-request", text)
     assert_tame(code, out, err)
-    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert (code, refusal(out), err.count("\n")) == (2, ("error", 2), 1)
 
 
 @pytest.mark.parametrize(

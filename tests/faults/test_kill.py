@@ -6,14 +6,14 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-import audit
 import pytest
 from kills import Kills, kill_at_random
+from support import audit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fork_server import Server
+    from support.fork_server import Server
 
 INSTANTS = 20
 SEED = 20260301

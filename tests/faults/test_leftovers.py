@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_history import failed, history, open_root, record
-from tame import called
+from support.ledger_history import failed, history, open_root, record
+from support.tame import called
 
-from quantlab.errors import QuantlabError
-from quantlab.exports.files import remove_leftovers, write_whole, writing_whole
+from quantlab.base.errors import QuantlabError
+from quantlab.base.files import remove_leftovers, write_whole, writing_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

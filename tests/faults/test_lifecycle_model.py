@@ -15,18 +15,20 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from ledger_history import aborted, adopted, failed, heartbeat, open_root, started, succeeded
+from support.ledger_history import aborted, adopted, failed, heartbeat, open_root, started, succeeded
 
-from quantlab import events, lifecycle, projections
-from quantlab.errors import ConflictError, SessionEndedError
-from quantlab.ledger import Entry, event_hash
-from quantlab.sessions import maintenance
-from quantlab.sessions.recorder import Recorder
+from quantlab.base.errors import ConflictError, SessionEndedError
+from quantlab.domain import events, lifecycle
+from quantlab.domain.events.event import event_hash
+from quantlab.ledger import maintenance, projection
+from quantlab.ledger.log import Entry
+from quantlab.ledger.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantlab.store.engine import Store
+    from quantlab.domain.session import Session
+    from quantlab.ledger.store import Store
 
 BEGINNING = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SESSIONS = ("one", "two", "three")
@@ -36,6 +38,7 @@ NOTES: dict[str, events.Event] = {
     "vanished": events.Vanished(folder="one"),
     "found": events.Found(folder="elsewhere"),
     "proved": events.Proved(outcome="identical", detail=""),
+    "resolved": events.Resolved(reason="looked at"),
 }
 
 
@@ -132,8 +135,8 @@ class Lifecycle(RuleBasedStateMachine):
         """The transaction is gone with its process, and everything in it."""
         entry = self._entry(name, event, 1)
         with pytest.raises((OSError, ConflictError)), self.store.write() as connection:
-            row = projections.read_row(connection, name)
-            lifecycle.require_legal(row, name, events.NAMES[type(event)])
+            row = projection.read_session(connection, name)
+            lifecycle.require_legal(row, name, event.name)
             self._append(connection, row, entry)
             raise OSError("killed")
 
@@ -151,12 +154,8 @@ class Lifecycle(RuleBasedStateMachine):
     def every_row_says_what_the_model_says(self) -> None:
         with self.store.read() as connection:
             for name, model in self.models.items():
-                row = projections.read_row(connection, name)
-                said = (
-                    None
-                    if row is None
-                    else (row["last_version"], row["status"], row["ended"], row["terminal"])
-                )
+                row = projection.read_session(connection, name)
+                said = None if row is None else (row.last_version, row.status, row.ended, row.terminal)
                 expected = (model.version, model.status, model.over, model.over) if model.version else None
                 assert said == expected
 
@@ -207,7 +206,7 @@ class Lifecycle(RuleBasedStateMachine):
         actor: str = events.SESSION,
         terminal: bool | None = None,
     ) -> None:
-        model, kind = self.models[name], events.NAMES[type(event)]
+        model, kind = self.models[name], event.name
         entry = self._entry(name, event, seconds, actor=actor)
         if not model.allows(kind):
             with pytest.raises(
@@ -219,13 +218,13 @@ class Lifecycle(RuleBasedStateMachine):
         model.take(kind, terminal=terminal)
         self.taken[name].append(entry)
         self.acknowledged += 1
-        assert (recorded.sequence, row["last_sequence"]) == (self.acknowledged, self.acknowledged)
+        assert (recorded.sequence, row.last_sequence) == (self.acknowledged, self.acknowledged)
 
-    def _append(self, connection: Any, row: lifecycle.Row | None, entry: Entry) -> None:
-        from quantlab import ledger
+    def _append(self, connection: Any, session: Session | None, entry: Entry) -> None:
+        from quantlab.ledger import log
 
-        (recorded,) = ledger.append(connection, [entry])
-        projections.project(connection, row, recorded)
+        (recorded,) = log.append(connection, [entry])
+        projection.project(connection, session, recorded)
 
 
 TestLifecycle = Lifecycle.TestCase

@@ -8,7 +8,7 @@ import pytest
 from many import Many, run_many
 
 if TYPE_CHECKING:
-    from fork_server import Server
+    from support.fork_server import Server
 
 PROCESSES, EACH = 4, 8
 

@@ -9,22 +9,22 @@ from urllib.parse import unquote
 
 import psycopg
 import pytest
-from both_engines import birth, plain_client
-from drilled_server import own_location, own_server
-from postgres_server import own_schema, plain
+from support.both_engines import birth, plain_client
+from support.drilled_server import own_location, own_server
+from support.postgres_server import own_schema, plain
 
-from quantlab import ledger
-from quantlab.errors import ConfigError, LedgerAwayError, LedgerError, LedgerGoneError
-from quantlab.sessions.recorder import Recorder
-from quantlab.store import postgres
-from quantlab.store.engine import Store, open_store
-from quantlab.store.location import Location, locate
+from quantlab.base.errors import ConfigError, LedgerAwayError, LedgerError, LedgerGoneError
+from quantlab.ledger import log
+from quantlab.ledger.location import Location, locate
+from quantlab.ledger.postgres import connections
+from quantlab.ledger.recorder import Recorder
+from quantlab.ledger.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import sqlalchemy as sa
-    from postgres_server import PostgresServer
+    from support.postgres_server import PostgresServer
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +112,15 @@ def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> 
 def test_a_machine_without_psycopg_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(
-        ConfigError, match=r"\(the extra quantlab\[postgres\]\).* pip install 'psycopg\[binary\]>=3.3'"
+        ConfigError,
+        match=r"\(the extra quantlab-sessions\[postgres\]\).* pip install 'psycopg\[binary\]>=3.3'",
     ):
         open_store(locate(None, "postgresql://u@127.0.0.1/x"))
 
 
 def test_the_settings_in_the_url_win() -> None:
     location = locate(None, "postgresql://u@h/x?connect_timeout=3&options=-c%20lock_timeout%3D1s")
-    arguments = postgres._connect_arguments(postgres.parsed(location))
+    arguments = connections._connect_arguments(connections.parsed(location))
     assert "connect_timeout" not in arguments
     assert arguments["options"].endswith("-c lock_timeout=1s")
 
@@ -149,7 +150,7 @@ def test_the_environment_s_options_lead_to_the_ledger_as_the_url_s_do(
         open_store(locate(None, url)).close()
         monkeypatch.setenv("PGOPTIONS", unquote(url.partition("options=")[2]))
         with open_store(locate(None, server.url()), create=False) as store, store.read() as connection:
-            assert ledger.read_head(connection).sequence == 0
+            assert log.read_head(connection).sequence == 0
 
 
 def test_work_that_a_server_cancels_says_how_to_let_it_take_longer(store: Store) -> None:
@@ -169,5 +170,5 @@ def test_work_on_locked_tables_that_fails_is_not_tried_again(store: Store) -> No
         connection.exec_driver_sql("SELECT 1 / 0")
 
     with pytest.raises(LedgerError, match="division by zero"), store.alone() as connection:
-        postgres.lock_in_short_tries(connection, lambda: divide(connection))
+        connections.lock_in_short_tries(connection, lambda: divide(connection))
     assert tried == [1]

@@ -6,12 +6,12 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from tame import assert_done_tame
+from support.tame import assert_done_tame
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fork_server import Server
+    from support.fork_server import Server
 
 
 @pytest.mark.parametrize(

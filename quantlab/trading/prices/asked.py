@@ -7,21 +7,46 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantlab.clock import iso
+from quantlab.base.clock import iso
 from quantlab.trading.intervals import bar_ends, day_text
+from quantlab.trading.prices.quoting import PATH_LENGTH, plain
+from quantlab.trading.prices.reading import DEFAULT_READING, Reading, reading_of
+
+__all__ = [
+    "PATH_LENGTH",
+    "Asked",
+    "Received",
+    "Split",
+    "asked_by",
+    "closed_only",
+    "noted",
+    "plain",
+    "select",
+    "within",
+]
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from numpy.typing import NDArray
 
-    from quantlab.config import RunConfig
+    from quantlab.domain.config import RunConfig
     from quantlab.trading.market import Origin, Prices
 
 _FIRST_DAY, _LAST_DAY = "1678-01-01", "2262-01-01"
-_QUOTE_LENGTH = 160
-PATH_LENGTH = 4_096
-"""Longest path that is quoted whole: one that is cut short can't be copied and looked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """A split as a source tells it.
+
+    Attributes:
+        time: Opening time of the first bar after it, datetime64[ns], UTC.
+        ratio: Units that one unit became: 4.0 of a split 4:1, 0.1 of a reverse split 1:10.
+    """
+
+    time: np.datetime64
+    ratio: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +57,7 @@ class Asked:
         start: First time, inclusive, datetime64[ns], UTC; so is end, exclusive.
         now: The present; bars that close after it are unfinished.
         retrieved_at: The present as metadata tell it, ISO 8601 UTC.
+        reading: How a file is to be read, as the user said.
     """
 
     ticker: str
@@ -40,6 +66,7 @@ class Asked:
     end: np.datetime64
     now: np.datetime64
     retrieved_at: str
+    reading: Reading = DEFAULT_READING
 
     @property
     def range_text(self) -> str:
@@ -55,12 +82,18 @@ class Received:
         dropped: Opening times, ISO 8601 UTC, of the bars that came without any price.
         repeated_bars: Bars that came twice, of which one was kept.
         unfinished_bar_dropped: Whether bars that had not closed were left out.
+        source_time: The source's own clock when it answered; None where it tells none.
+        splits: Splits that the source tells of, in time order; its prices may or may not be adjusted for them.
+        understood: What a file was taken for, for people; empty for other sources.
     """
 
     prices: Prices
     dropped: tuple[str, ...] = ()
     repeated_bars: int = 0
     unfinished_bar_dropped: bool = False
+    source_time: np.datetime64 | None = None
+    splits: tuple[Split, ...] = ()
+    understood: str = ""
 
 
 def asked_by(config: RunConfig, now: datetime) -> Asked:
@@ -72,6 +105,7 @@ def asked_by(config: RunConfig, now: datetime) -> Asked:
         end=_nanoseconds(config.end),
         now=np.datetime64(iso(now)[:26], "ns"),
         retrieved_at=iso(now),
+        reading=reading_of(config),
     )
 
 
@@ -105,6 +139,11 @@ def within(prices: Prices, asked: Asked) -> Prices:
     return select(prices, (prices.times >= asked.start) & (prices.times < asked.end))
 
 
+def from_start(prices: Prices, asked: Asked) -> Prices:
+    """Leave out the bars of a warm-up, which open before the range."""
+    return select(prices, prices.times >= asked.start)
+
+
 def closed_only(received: Received, asked: Asked, ends: NDArray[np.datetime64] | None = None) -> Received:
     """Leave out the bars that have not closed yet, and say so.
 
@@ -121,10 +160,3 @@ def closed_only(received: Received, asked: Asked, ends: NDArray[np.datetime64] |
     count = int((~closed).sum())
     note = f"{count} bar{'s' if count > 1 else ''} that had not closed by {asked.retrieved_at} left out."
     return replace(received, prices=noted(select(received.prices, closed), note), unfinished_bar_dropped=True)
-
-
-def plain(text: object, limit: int = _QUOTE_LENGTH) -> str:
-    """Make text from outside fit for a one-line message: printable, single-spaced, short."""
-    printable = "".join(c if c.isprintable() else " " for c in str(text)[: 20 * limit])
-    line = " ".join(printable.split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -3,7 +3,7 @@
 An entry is two files: `TICKER_INTERVAL_START_END_<hash>.csv`, a price table, and
 `TICKER_INTERVAL_START_END.json` beside it, its origin, the asked range and the table's SHA-256. The JSON
 file is replaced last, so that it always names a whole table; an entry whose bytes no longer match is named
-and not used.
+and not used. Anybody can write an entry: whether a download made it is for the ledger to say.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import secrets
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
 
-from quantlab.errors import ConfigError, DataError
+from quantlab.base.errors import ConfigError, DataError
+from quantlab.base.remedies import Setting
 from quantlab.trading.intervals import day_text, time_text
-from quantlab.trading.market import Origin
-from quantlab.trading.prices.asked import PATH_LENGTH, Asked, Received, noted, plain, within
+from quantlab.trading.market import Download, Origin
+from quantlab.trading.prices.asked import PATH_LENGTH, Asked, Received, Split, noted, plain, within
 from quantlab.trading.prices.table import data_hash, from_csv, to_csv
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         data_hash: SHA-256, in hex, of that file.
         dropped: Times of the bars that came without any price.
         repeated_bars: Bars that came twice (not recorded by 0.1.0).
+        splits: Time and ratio of each split that the source told of (not recorded by 0.1.0).
+        downloaded_by: Id of the session or run that made the download (not recorded by 0.1.0).
     """
 
     ticker: str
@@ -59,6 +62,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     data_hash: str
     repeated_bars: int = 0
+    splits: tuple[tuple[str, float], ...] = ()
+    downloaded_by: str = ""
 
     def covers(self, asked: Asked) -> bool:
         """Tell whether this entry's range holds the one asked for (ISO days compare as text)."""
@@ -70,15 +75,27 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def store(folder: Path, asked: Asked, received: Received) -> Path:
-    """Keep a download, whole or not at all; return the path of its JSON file.
+class _Found(NamedTuple):
+    path: Path
+    entry: Entry
+    download: Download
+
+
+def store(folder: Path, asked: Asked, received: Received, downloaded_by: str) -> Download:
+    """Keep a download, whole or not at all; return what tells it from another.
+
+    Args:
+        folder: The cache.
+        asked: The range that was downloaded.
+        received: What came.
+        downloaded_by: Id of the session or run that made the download.
 
     Raises:
         ConfigError: the folder cannot be written.
     """
     data = to_csv(received.prices)
     digest = data_hash(data)
-    name = f"{asked.ticker.upper()}_{asked.interval}_{day_text(asked.start)}_{day_text(asked.end)}"
+    path = entry_path(folder, asked)
     origin = received.prices.origin
     entry = Entry(
         ticker=asked.ticker.upper(),
@@ -93,19 +110,30 @@ def store(folder: Path, asked: Asked, received: Received) -> Path:
         unfinished_bar_dropped=received.unfinished_bar_dropped,
         dropped=received.dropped,
         repeated_bars=received.repeated_bars,
-        table=f"{name}_{digest[:_HASH_IN_NAME]}.csv",
+        splits=tuple((time_text(split.time), split.ratio) for split in received.splits),
+        table=f"{path.stem}_{digest[:_HASH_IN_NAME]}.csv",
         data_hash=digest,
+        downloaded_by=downloaded_by,
     )
+    content = msgspec.json.format(msgspec.json.encode(entry)) + b"\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write_whole(folder / entry.table, data)
-        _write_whole(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(entry)) + b"\n")
+        _write_whole(path, content)
     except OSError as error:
         raise ConfigError(
             f"The prices cache {plain(folder, PATH_LENGTH)} cannot be written ({plain(error.strerror)}); "
-            "make it writable or choose another --outdir."
+            "make it writable or choose another ",
+            Setting("outdir"),
+            ".",
         ) from error
-    return folder / f"{name}.json"
+    return Download(by=downloaded_by, entry=data_hash(content))
+
+
+def entry_path(folder: Path, asked: Asked) -> Path:
+    """Return where the JSON file of a download is kept."""
+    days = f"{day_text(asked.start)}_{day_text(asked.end)}"
+    return folder / f"{asked.ticker.upper()}_{asked.interval}_{days}.json"
 
 
 def _write_whole(path: Path, data: bytes) -> None:
@@ -129,14 +157,14 @@ def fetch(folder: Path | None, asked: Asked) -> Received:
         DataError: no entry covers it, or each that does is damaged; the message names them.
     """
     damaged: list[str] = []
-    for path, entry in _entries(folder, asked, damaged):
+    for path, entry, download in _entries(folder, asked, damaged):
         try:
-            received = _read(path, entry, asked)
+            received = _read(path, entry, download, asked)
         except DataError as error:
             damaged.append(f"{path.name}: {error}")
             continue
         return _with_notes(received, damaged)
-    raise DataError(_missing(folder, asked, damaged))
+    raise _missing(folder, asked, damaged)
 
 
 def holds(folder: Path | None, asked: Asked) -> bool:
@@ -153,39 +181,45 @@ def _with_notes(received: Received, damaged: list[str]) -> Received:
     return replace(received, prices=noted(received.prices, *notes))
 
 
-def _missing(folder: Path | None, asked: Asked, damaged: list[str]) -> str:
+def _missing(folder: Path | None, asked: Asked, damaged: list[str]) -> DataError:
     what = f"{asked.ticker} at {asked.interval}, {asked.range_text}"
-    remedy = "Run once with --prices yahoo and a network, or give --prices FILE."
+    remedy = (
+        *("Run once with ", Setting("prices", "yahoo"), " and a network, or give "),
+        *(Setting("prices", "FILE"), "."),
+    )
     if folder is None:
-        return f"There is no prices cache to read {what} from. {remedy}"
+        return DataError(f"There is no prices cache to read {what} from. ", *remedy)
     if damaged:
-        return f"The cached prices of {what} are damaged: {plain('; '.join(damaged), 400)} {remedy}"
-    return f"The prices cache {plain(folder, PATH_LENGTH)} does not hold {what}. {remedy}"
+        told = plain("; ".join(damaged), 400)
+        return DataError(f"The cached prices of {what} are damaged: {told} ", *remedy)
+    return DataError(f"The prices cache {plain(folder, PATH_LENGTH)} does not hold {what}. ", *remedy)
 
 
-def _entries(folder: Path | None, asked: Asked, damaged: list[str]) -> Iterator[tuple[Path, Entry]]:
+def _entries(folder: Path | None, asked: Asked, damaged: list[str]) -> Iterator[_Found]:
     """Give the covering entries, latest download first; name the unreadable ones in `damaged`."""
-    found: list[tuple[Path, Entry]] = []
+    found: list[_Found] = []
     prefix = f"{asked.ticker.upper()}_{asked.interval}_"
     for path in sorted(folder.glob("*.json")) if folder else ():
         if not re.fullmatch(re.escape(prefix) + r"[-\d]{10}_[-\d]{10}\.json", path.name):
             continue
         try:
-            entry = msgspec.json.decode(path.read_bytes(), type=Entry)
+            content = path.read_bytes()
+            entry = msgspec.json.decode(content, type=Entry)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             damaged.append(f"{path.name}: {plain(error)}.")
             continue
         if entry.covers(asked):
-            found.append((path, entry))
-    yield from sorted(found, key=lambda pair: pair[1].retrieved_at, reverse=True)
+            found.append(_Found(path, entry, Download(by=entry.downloaded_by, entry=data_hash(content))))
+    yield from sorted(found, key=lambda one: one.entry.retrieved_at, reverse=True)
 
 
-def _read(path: Path, entry: Entry, asked: Asked) -> Received:
-    prices = _verified(path.parent / Path(entry.table).name, entry)
+def _read(path: Path, entry: Entry, download: Download, asked: Asked) -> Received:
+    prices = _verified(path.parent / Path(entry.table).name, entry, download)
     whole = Received(
         prices=prices,
         dropped=entry.dropped,
         repeated_bars=entry.repeated_bars,
+        splits=tuple(Split(time=np.datetime64(time[:19], "ns"), ratio=ratio) for time, ratio in entry.splits),
         unfinished_bar_dropped=entry.unfinished_bar_dropped,
     )
     if (entry.start, entry.end) == (day_text(asked.start), day_text(asked.end)):
@@ -203,7 +237,7 @@ def _last_bar(prices: Prices) -> np.datetime64:
     return prices.times[-1] + np.timedelta64(1, "ns") if len(prices) else np.datetime64("NaT", "ns")
 
 
-def _verified(table: Path, entry: Entry) -> Prices:
+def _verified(table: Path, entry: Entry, download: Download) -> Prices:
     try:
         data = table.read_bytes()
     except OSError as error:
@@ -217,5 +251,6 @@ def _verified(table: Path, entry: Entry) -> Prices:
         retrieved_at=entry.retrieved_at,
         from_cache=True,
         notes=entry.notes,
+        download=download,
     )
     return from_csv(data, origin)

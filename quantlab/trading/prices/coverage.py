@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantlab.errors import DataError
+from quantlab.base.errors import DataError
+from quantlab.base.remedies import Setting
 from quantlab.trading.calendars import calendar_of
 from quantlab.trading.intervals import bar_ends, day_text, is_intraday, step
 
@@ -41,19 +42,21 @@ def check_coverage(prices: Prices, asked: Asked) -> None:
             shorter or longer interval; the message names the flags that would fit.
     """
     if not len(prices):
-        raise DataError(_nothing(asked))
-    _check_spacing(prices, asked)
+        raise _nothing(asked)
+    check_spacing(prices, ticker=asked.ticker, interval=asked.interval)
     margin = _margin(prices, asked)
     last_end = bar_ends(prices.times[-1:], asked.interval)[0]
     late = bool(prices.times[0] - asked.start > margin)
     early = bool(min(asked.end, asked.now) - last_end > margin)
     if late or early:
         first, last = day_text(prices.times[0]), day_text(prices.times[-1])
-        flags = [f"--start {first}"] * late + [f"--end {_first_day_after(last_end)}"] * early
+        fitting = [Setting("start", first)] * late + [Setting("end", _first_day_after(last_end))] * early
         raise DataError(
             f"{asked.ticker}: only a part of the range came: asked {asked.range_text}, "
-            f"received bars from {first} to {last}. Ask for what there is ({' '.join(flags)}) "
-            "or use another source of prices."
+            f"received bars from {first} to {last}. Ask for what there is (",
+            *fitting[:1],
+            *(part for one in fitting[1:] for part in (" ", one)),
+            ") or use another source of prices.",
         )
 
 
@@ -65,8 +68,9 @@ def check_begun(asked: Asked) -> None:
     """
     if asked.start >= asked.now:
         raise DataError(
-            f"{asked.ticker}: {asked.range_text} lies in the future, so it has no bars yet; "
-            f"choose a --start before {day_text(asked.now)}."
+            f"{asked.ticker}: {asked.range_text} lies in the future, so it has no bars yet; choose a ",
+            Setting("start"),
+            f" before {day_text(asked.now)}.",
         )
 
 
@@ -75,29 +79,46 @@ def _first_day_after(end: np.datetime64) -> str:
     return day_text(end + _DAY - np.timedelta64(1, "ns"))
 
 
-def _nothing(asked: Asked) -> str:
-    return (
-        f"{asked.ticker}: no closed {asked.interval} bars in {asked.range_text}; "
-        "check --ticker, --start, --end and --interval, or use another source of prices."
+def _nothing(asked: Asked) -> DataError:
+    return DataError(
+        f"{asked.ticker}: no closed {asked.interval} bars in {asked.range_text}; check ",
+        *(Setting("ticker"), ", ", Setting("start"), ", ", Setting("end"), " and ", Setting("interval")),
+        ", or use another source of prices.",
     )
 
 
-def _check_spacing(prices: Prices, asked: Asked) -> None:
-    if len(prices) == 1:
+def check_spacing(prices: Prices, *, ticker: str, interval: str) -> None:
+    """Refuse bars of another interval than was asked for.
+
+    Raises:
+        DataError: they follow each other faster, or in a rhythm that is slower.
+    """
+    if len(prices) <= 1:
         return
     distances = np.diff(prices.times).astype(np.int64)
     usual = float(np.median(distances))
-    if usual < _FINER * float(_shortest(asked.interval).astype(np.int64)) or _is_coarser(distances, asked):
+    if usual < _FINER * float(_shortest(interval).astype(np.int64)) or _is_coarser(distances, interval):
         raise DataError(
-            f"{asked.ticker}: bars follow each other every {usual / 1e9:,.0f} s, but --interval is "
-            f"{asked.interval}; give the interval that the bars have."
+            f"{ticker}: bars follow each other every {usual / 1e9:,.0f} s, but ",
+            Setting("interval"),
+            f" is {interval}; give the interval that the bars have",
+            *_such_as(usual / 6e10),
+            ".",
         )
 
 
-def _is_coarser(distances: NDArray[np.int64], asked: Asked) -> bool:
+def _such_as(minutes: float) -> tuple[object, ...]:
+    """Name the interval of that length, where it is a whole number of minutes, hours or days."""
+    for length, unit in ((1_440, "d"), (60, "h"), (1, "m")):
+        if minutes >= length and minutes % length == 0:
+            return ", such as ", Setting("interval", f"{minutes / length:.0f}{unit}")
+    return ()
+
+
+def _is_coarser(distances: NDArray[np.int64], interval: str) -> bool:
     """Tell whether the bars keep a rhythm that is slower than the interval's."""
     usual = np.median(distances)
-    if len(distances) < _FEWEST_DISTANCES or usual < _COARSER * float(step(asked.interval).astype(np.int64)):
+    if len(distances) < _FEWEST_DISTANCES or usual < _COARSER * float(step(interval).astype(np.int64)):
         return False
     return bool(np.mean(np.abs(distances - usual) <= _REGULAR * usual) > _REGULAR_SHARE)
 

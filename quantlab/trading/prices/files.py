@@ -1,197 +1,198 @@
-"""Bars from a CSV or Parquet file of the user's.
+"""Bars from a file of the user's, and what the file tells of itself: its ticker and its range.
 
-The file has a time column (`time`, `timestamp`, `date` or `datetime`) and open, high, low, close and
-volume, in any case and order; other columns are ignored. Times are ISO 8601 or a count since 1970 (seconds,
-milliseconds, microseconds or nanoseconds, told apart by their size). A time without an offset is UTC: bars
-belong to a market, not to the wall clock of the machine that reads them. Bars of a day and longer whose times bear
-an offset keep the date that stands there. An empty volume is unknown, an
-empty price is an error.
+`bars` reads whatever people have; here the rows come into time order, the range is cut out, and it is said in one
+line what was understood.
 """
 
 from __future__ import annotations
 
-import csv
-import stat
-import warnings
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantlab.errors import DataError
-from quantlab.trading.intervals import is_intraday, time_text
+from quantlab.base.errors import DataError
+from quantlab.base.remedies import Setting
+from quantlab.trading.intervals import bar_ends, day_text, is_intraday, time_text
 from quantlab.trading.market import Origin, Prices
-from quantlab.trading.prices import frames
+from quantlab.trading.prices import bars as reader
 from quantlab.trading.prices.asked import (
     PATH_LENGTH,
     Asked,
     Received,
+    Split,
     closed_only,
     noted,
     plain,
     select,
     within,
 )
-from quantlab.trading.quality import inconsistent
+from quantlab.trading.prices.rows import SeveralSymbolsError
+from quantlab.trading.quality import ROUNDING
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from numpy.typing import NDArray
 
-    from quantlab.trading.prices.frames import Columns
+    from quantlab.trading.prices.bars import Bars
+    from quantlab.trading.prices.reading import Reading
 
-MAX_FILE_BYTES = 512 * 2**20
-"""Larger files are refused unread: this is several million bars of CSV."""
-MAX_ROWS = 20_000_000
-"""Parquet files that announce more rows are refused: a few kilobytes can unfold into any number of them."""
-_HEAD_BYTES = 64 * 2**10
-_PARQUET = b"PAR1"
+_PACKED = frozenset({".gz", ".zip", ".bz2", ".xz"})
+_NO_SYMBOL = re.compile(r"[^A-Za-z0-9.\-=^_]+")
+_LONGEST_TICKER = 32
+_DAY = np.timedelta64(1, "D").astype("m8[ns]")
 
 
-def fetch(source: str, asked: Asked) -> Received:
-    """Read the bars asked for.
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What a file tells of itself.
+
+    Attributes:
+        ticker: Its one symbol, else its name without ending in capitals; None where neither makes a ticker.
+        start: Day of its first bar, ISO date; end is the day after its last one has closed. None of a file that
+            can't be read.
+        bars: Its bars; None where it can't be read, and `error` says why.
+        taken: Flags that were taken from it, for people.
+    """
+
+    ticker: str | None
+    start: str | None
+    end: str | None
+    bars: Bars | None
+    error: DataError | None = None
+    taken: str = ""
+
+
+def look(source: str, reading: Reading, *, interval: str, ticker: str | None) -> Looked:
+    """Read a file to see what it tells of itself.
+
+    Raises:
+        SeveralSymbolsError: it holds several symbols, and no ticker says which one is meant.
+    """
+    try:
+        bars = _read(source, reading, interval=interval, ticker=ticker)
+    except SeveralSymbolsError:
+        raise
+    except DataError as error:
+        return Looked(ticker=_of_name(source), start=None, end=None, bars=None, error=error)
+    symbol = bars.symbol or (str(bars.symbols[0]) if bars.symbols is not None else "")
+    last_end = bar_ends(bars.times.max()[None], interval)[0]
+    return Looked(
+        ticker=as_ticker(symbol) or _of_name(source),
+        start=day_text(bars.times.min()),
+        end=day_text(last_end + _DAY - np.timedelta64(1, "ns")),
+        bars=bars,
+    )
+
+
+def as_ticker(symbol: str) -> str | None:
+    """Return a symbol as tickers are spelled: BTC/USDT becomes BTC-USDT; None where nothing is left."""
+    spelled = _NO_SYMBOL.sub("-", symbol.strip()).strip("-")[:_LONGEST_TICKER].strip("-").upper()
+    return spelled if any(map(str.isalnum, spelled)) and symbol.strip().lower() != "nan" else None
+
+
+def _of_name(source: str) -> str | None:
+    path = Path(source)
+    if path.suffix.lower() in _PACKED:
+        path = path.with_suffix("")
+    return as_ticker(path.stem)
+
+
+def fetch(source: str, asked: Asked, looked: Looked | None = None) -> Received:
+    """Return the bars asked for.
+
+    Args:
+        source: The file's path.
+        asked: Which bars, and how the file is to be read.
+        looked: What a look at the file gave, so that it need not be read twice.
 
     Raises:
         DataError: the file is missing, no table of bars, or holds impossible prices; the message names the
-        file
-            and, where there is one, the row (line of a CSV file, row from 1 of a Parquet file) and column.
+            file and, where there is one, the row (line of a CSV file, row from 1 of a Parquet file) and column.
     """
-    path = Path(source)
     name = plain(source, PATH_LENGTH)
-    head = _head(path, name)
-    is_parquet = head.startswith(_PARQUET)
-    frame, columns = _parquet(path, name) if is_parquet else _csv(path, name, head)
-    first_row = 1 if is_parquet else 2
-    dated = not is_intraday(asked.interval)
-    bars = frames.to_bars(frame, columns, name=name, first_row=first_row, dated=dated)
+    if looked is not None and looked.error is not None:
+        raise looked.error
+    if looked is not None and looked.bars is not None:
+        bars = looked.bars
+    else:
+        bars = _read(source, asked.reading, interval=asked.interval, ticker=asked.ticker)
     received = _in_order(bars, name, asked)
     if not len(received.prices):
         raise DataError(f"{name} holds no bars; expected one row a bar below the header.")
-    return _in_range(received, name, asked)
+    understood = _understood(bars, received.prices)
+    chosen = _in_range(received, name, asked)
+    if len(chosen.prices) < len(received.prices):
+        understood = f"{understood}, {len(chosen.prices):,} of them in {asked.range_text}"
+    if looked is not None and looked.taken:
+        understood = f"{understood}; {looked.taken} taken from it"
+    return replace(chosen, understood=understood)
 
 
-def _head(path: Path, name: str) -> bytes:
-    """Look at the file without reading it all: it must be a regular one of bearable size."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{name} is not a regular file; expected the path of a CSV or Parquet file.")
-        if status.st_size > MAX_FILE_BYTES:
-            raise DataError(
-                f"{name} has {status.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} that are read; "
-                "cut it down to the bars that are needed."
-            )
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except FileNotFoundError as error:
-        raise DataError(
-            f"No such price file: {name}. Check --prices; it takes yahoo, synthetic, cache or a path."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{name} cannot be read ({plain(error)}); check its path and permissions.") from error
-    if not head.strip():
-        raise DataError(f"{name} is empty; expected a header line and one row a bar.")
-    return head
+def _read(source: str, reading: Reading, *, interval: str, ticker: str | None) -> Bars:
+    bars = reader.read(source, reading, dated=not is_intraday(interval), ticker=ticker)
+    if bars.symbols is None:
+        return bars
+    there = list(dict.fromkeys(bars.symbols.tolist()))
+    if len(there) == 1:
+        return bars
+    chosen = [
+        one for one in there if ticker is not None and (as_ticker(one) == ticker.upper() or one == ticker)
+    ]
+    if len(chosen) != 1:
+        raise SeveralSymbolsError(plain(source, PATH_LENGTH), there)
+    keep = bars.symbols == chosen[0]
+    return replace(
+        bars,
+        times=bars.times[keep],
+        values=bars.values[:, keep],
+        symbols=bars.symbols[keep],
+        splits=None if bars.splits is None else bars.splits[keep],
+    )
 
 
-def _csv(path: Path, name: str, head: bytes) -> tuple[pd.DataFrame, Columns]:
-    import pandas as pd
-
-    header = _header_line(head, name)
-    columns = frames.match_columns(header, name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", category=pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path,
-                dtype=str,  # numbers too: Python reads them to the last bit, whatever pandas does
-                header=0,
-                names=list(range(len(header))),  # the header itself may repeat names of no interest
-                index_col=False,
-                keep_default_na=False,
-                na_values=[""],
-                skip_blank_lines=False,
-                encoding="utf-8-sig",
-                compression=None,  # what is text stays text, whatever its name ends in
-            )
-        _check_widths(path, header, name)
-    except (ValueError, OverflowError, csv.Error, Warning) as error:
-        # ParserError and UnicodeDecodeError are ValueErrors; a warning means that rows were cut to fit.
-        raise DataError(f"{name} cannot be read as CSV: {plain(error)}. {_EXPECTED}") from error
-    frame = frame[list(columns.positions)]
-    frame.columns = pd.Index(columns.all_names)
-    return frame, columns
+def _understood(bars: Bars, prices: Prices) -> str:
+    first, last = day_text(prices.times[0]), day_text(prices.times[-1])
+    count = f"{len(prices):,} bar{'s' if len(prices) != 1 else ''}"
+    source, *others = bars.form
+    return ", ".join([f"read as {source}", *others, f"{count} {first} to {last}"])
 
 
-def _check_widths(path: Path, header: list[str], name: str) -> None:
-    """Refuse rows that were cut off, which pandas fills up without a word; blank lines are none."""
-    width = max(place for place, column in enumerate(header, start=1) if column)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        for row in reader:
-            if 0 < len(row) < width:
-                raise DataError(
-                    f"{name}, line {reader.line_num}: the row ends after {len(row)} of {width} fields; "
-                    "complete it, or remove it if the file was cut off."
-                )
-
-
-_EXPECTED = "Expected UTF-8 text, comma-separated: time,open,high,low,close,volume."
-
-
-def _header_line(head: bytes, name: str) -> list[str]:
-    if b"\x00" in head:
-        raise DataError(f"{name} is neither CSV nor Parquet (binary data). {_EXPECTED}")
-    line = head.splitlines()[0] if head.splitlines() else b""
-    if len(line) >= _HEAD_BYTES:
-        raise DataError(f"{name} has no header line in its first {_HEAD_BYTES:,} bytes. {_EXPECTED}")
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name} is not UTF-8 text (byte {error.start}). {_EXPECTED}") from error
-    return [field.strip() for field in next(csv.reader([text], skipinitialspace=True), [])]
-
-
-def _parquet(path: Path, name: str) -> tuple[pd.DataFrame, Columns]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            if file.metadata.num_rows > MAX_ROWS:
-                raise DataError(
-                    f"{name} announces {file.metadata.num_rows:,} rows, more than the {MAX_ROWS:,} "
-                    "that are read; cut it down to the bars that are needed."
-                )
-            columns = frames.match_columns(list(file.schema_arrow.names), name)
-            table = file.read(columns=list(columns.all_names))
-        return table.to_pandas(ignore_metadata=True), columns
-    except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:
-        raise DataError(f"{name} cannot be read as Parquet: {plain(error)}. Write it again.") from error
-
-
-def _in_order(bars: frames.Bars, name: str, asked: Asked) -> Received:
+def _in_order(bars: Bars, name: str, asked: Asked) -> Received:
     """Sort the bars by time and keep one of each that is repeated."""
-    times, values = bars.times, bars.values
+    times, values, splits = bars.times, bars.values, bars.splits
     unsorted = bool((times[1:] < times[:-1]).any())
     if unsorted:
         order = np.argsort(times, kind="stable")
-        times, values = times[order], values[:, order]
+        times, values, splits = times[order], values[:, order], None if splits is None else splits[order]
     again = np.zeros(len(times), dtype=bool)
     again[1:] = times[1:] == times[:-1]
-    differs = again.copy()
-    differs[1:] &= ~np.isclose(values[:, 1:], values[:, :-1], rtol=0, atol=0, equal_nan=True).all(axis=0)
+    twice = np.flatnonzero(again)
+    differs = ~np.isclose(values[:, twice], values[:, twice - 1], rtol=0, atol=0, equal_nan=True).all(axis=0)
     if differs.any():
-        moment = time_text(times[np.flatnonzero(differs)[0]])
+        moment = time_text(times[twice[differs][0]])
         raise DataError(f"{name} has two different bars at {moment}; keep the right one.")
     origin = Origin(
-        source="file", detail=plain(Path(name).name), adjusted=None, retrieved_at=asked.retrieved_at
+        source="file", detail=plain(Path(name).name), adjusted=bars.adjusted, retrieved_at=asked.retrieved_at
     )
     names = ("open", "high", "low", "close", "volume")
     prices = Prices(times=times, origin=origin, **dict(zip(names, values, strict=True)))
-    prices = select(prices, ~again)
+    prices = noted(select(prices, ~again), *bars.notes)
     if unsorted:
         prices = noted(prices, "The file's rows were not in time order; they were sorted.")
-    return Received(prices=prices, repeated_bars=int(again.sum()))
+    return Received(
+        prices=prices,
+        repeated_bars=int(again.sum()),
+        dropped=tuple(map(time_text, np.sort(bars.empty))),
+        splits=_splits(times, splits),
+    )
+
+
+def _splits(times: NDArray[np.datetime64], ratios: NDArray[np.float64] | None) -> tuple[Split, ...]:
+    if ratios is None:
+        return ()
+    return tuple(Split(time=times[at], ratio=float(ratios[at])) for at in np.flatnonzero(ratios != 1.0))
 
 
 def _in_range(received: Received, name: str, asked: Asked) -> Received:
@@ -199,13 +200,20 @@ def _in_range(received: Received, name: str, asked: Asked) -> Received:
     if not len(prices):
         first, last = (time_text(received.prices.times[at]) for at in (0, -1))
         raise DataError(
-            f"{name} has no bars in {asked.range_text}: it runs from {first} to {last}. "
-            "Choose --start and --end within that."
+            f"{name} has no bars in {asked.range_text}: it runs from {first} to {last}. Choose ",
+            Setting("start"),
+            " and ",
+            Setting("end"),
+            " within that.",
         )
-    wrong = np.flatnonzero(inconsistent(prices))
+    wrong = np.flatnonzero(prices.high < prices.low * (1 - ROUNDING))
     if len(wrong):
         raise DataError(
-            f"{name}: the bar at {time_text(prices.times[wrong[0]])} has its high below its low, or its open "
-            f"or close outside them ({len(wrong)} such bars); correct the file."
+            f"{name}: the bar at {time_text(prices.times[wrong[0]])} has its high below its low "
+            f"({len(wrong)} such bars); correct the file, or name its columns with ",
+            Setting("columns"),
+            ".",
         )
-    return closed_only(Received(prices=prices, repeated_bars=received.repeated_bars), asked)
+    first, last = time_text(asked.start), time_text(asked.end)
+    dropped = tuple(moment for moment in received.dropped if first <= moment < last)
+    return closed_only(replace(received, prices=prices, dropped=dropped), asked)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 SMALLEST, LARGEST = 1e-100, 1e100
 """Prices beyond which figures and charts run over; no market has come near."""
+EMPTY_SHARE = 0.05
+"""Share of bars without any price (Yahoo's way to say that nothing was traded, and others') up to which they are left
+out as missing bars; beyond it the source is unusable."""
 EXPECTED_PRICE = f"a price above 0, between {SMALLEST:g} and {LARGEST:g}"
 EXPECTED_VOLUME = "a volume of at least 0, or nothing where it is unknown"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantlab.errors import DataError
+from quantlab.base.errors import DataError
 from quantlab.trading.market import Prices
 from quantlab.trading.prices.asked import plain
 

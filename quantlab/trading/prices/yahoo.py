@@ -8,19 +8,20 @@ and not inside one of curl's callbacks, where Python would swallow what the hand
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import queue
-import threading
 import time
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from quantlab.errors import DataError
+from quantlab.base.errors import DataError, SourceTroubleError
+from quantlab.base.waiting import answer_within
 from quantlab.trading.prices import yahoo_failures as failures
 from quantlab.trading.prices.asked import plain
+from quantlab.trading.prices.http_told import Told
 from quantlab.trading.prices.yahoo_frame import to_received
 from quantlab.trading.prices.yahoo_raw import examine
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from quantlab.trading.prices.asked import Asked, Received
+
+logger = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 10.0
 """Longest wait for one HTTP answer."""
@@ -49,7 +52,6 @@ _UNAVAILABLE = 503
 def fetch(
     asked: Asked,
     *,
-    on_retry: Callable[[str], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     request_seconds: float = REQUEST_SECONDS,
     attempt_seconds: float = ATTEMPT_SECONDS,
@@ -58,7 +60,6 @@ def fetch(
 
     Args:
         asked: The bars.
-        on_retry: Told, in a line, of each failure that is tried again.
         sleep: Waits between attempts, given seconds.
         request_seconds: Longest wait for one HTTP answer.
         attempt_seconds: Longest wait for one attempt.
@@ -70,21 +71,48 @@ def fetch(
     attempt = 1
     while True:
         try:
-            answer = _one_attempt(asked, request_seconds, attempt_seconds)
+            answer = _one_attempt(asked, request_seconds, attempt_seconds, Told())
             return to_received(answer.frame, answer.zone, asked, examine(answer.chart, asked))
         except DataError:
             raise
         except Exception as error:
             failure = failures.classify(error, asked)
             if attempt >= failure.attempts:
-                raise DataError(failure.message(attempt)) from error
+                raise DataError(*failure.message(attempt)) from error
             delay = failure.delay_factor * FIRST_DELAY_SECONDS * 2 ** (attempt - 1)
-        if on_retry is not None:
-            on_retry(
-                f"{failure.cause} Trying again in {delay:g} s (attempt {attempt + 1} of {failure.attempts})."
-            )
+        logger.info(
+            "%s Trying again in %g s (attempt %d of %d).", failure.cause, delay, attempt + 1, failure.attempts
+        )
         sleep(delay)
         attempt += 1
+
+
+def fetch_once(
+    asked: Asked, *, request_seconds: float = REQUEST_SECONDS, attempt_seconds: float = ATTEMPT_SECONDS
+) -> Received:
+    """Download the bars asked for in one attempt, for a follower, which itself knows when to ask again.
+
+    Args:
+        asked: The bars; some of them are known to exist.
+        request_seconds: Longest wait for one HTTP answer.
+        attempt_seconds: Longest wait for the attempt.
+
+    Raises:
+        SourceTroubleError: it failed in a way that may pass.
+        DataError: Yahoo does not know the ticker, can't be trusted, or sent something unusable.
+    """
+    told = Told()
+    try:
+        answer = _one_attempt(asked, request_seconds, attempt_seconds, told)
+        received = to_received(answer.frame, answer.zone, asked, examine(answer.chart, asked))
+    except DataError:
+        raise
+    except Exception as error:
+        failure = failures.classify(error, asked)
+        if failure.final:
+            raise DataError(*failure.message(1)) from error
+        raise SourceTroubleError(*failure.message(1), retry_after=told.retry_after) from error
+    return replace(received, source_time=told.source_time)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,39 +124,24 @@ class _Answer:
     chart: bytes
 
 
-def _one_attempt(asked: Asked, request_seconds: float, attempt_seconds: float) -> _Answer:
-    """Ask in a thread of its own; raise what it raised."""
-    answers: queue.SimpleQueue[_Answer | BaseException] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            answers.put(_ask(asked, request_seconds))
-        except BaseException as error:  # noqa: BLE001 - handed over to the waiting thread
-            answers.put(error)
-
+def _one_attempt(asked: Asked, request_seconds: float, attempt_seconds: float, told: Told) -> _Answer:
+    """Ask, and wait no longer than that; raise what asking raised."""
     with warnings.catch_warnings():
         # Half a second, which only downloads pay; and it sets warning filters of its own, so it comes first.
         import yfinance  # noqa: F401
 
         warnings.simplefilter("ignore")
-        threading.Thread(target=work, name="yahoo", daemon=True).start()
-        try:
-            answer = answers.get(timeout=attempt_seconds)
-        except queue.Empty:
-            raise TimeoutError(f"no answer within {attempt_seconds:g} s") from None
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+        return answer_within(attempt_seconds, lambda: _ask(asked, request_seconds, told))
 
 
-def _ask(asked: Asked, request_seconds: float) -> _Answer:
+def _ask(asked: Asked, request_seconds: float, told: Told) -> _Answer:
     """Run yfinance once, from a clean state."""
     import yfinance
     from curl_cffi import requests
 
     _contain(yfinance)
     with requests.Session(impersonate="chrome") as session:
-        session.request = bounded = _BoundedRequest(session.request, request_seconds)
+        session.request = bounded = _BoundedRequest(session.request, request_seconds, told)
         ticker = yfinance.Ticker(asked.ticker, session=session)
         frame = ticker.history(
             start=str(asked.start)[:10],
@@ -147,9 +160,9 @@ def _ask(asked: Asked, request_seconds: float) -> _Answer:
 def _contain(yfinance: Any) -> None:
     """Make yfinance raise, and forget what it remembers of earlier answers, cookies and crumbs."""
     for name in ("yfinance", "peewee", "curl_cffi"):
-        logger = logging.getLogger(name)
-        logger.propagate = False
-        logger.handlers[:] = [logging.NullHandler()]
+        theirs = logging.getLogger(name)
+        theirs.propagate = False
+        theirs.handlers[:] = [logging.NullHandler()]
     yfinance.config.debug.hide_exceptions = False
     yfinance.set_tz_cache_location(_NOWHERE)
     yfinance.data.YfData.cache_get.cache_clear()
@@ -166,17 +179,20 @@ class _BoundedRequest:
         chart: Body of the last chart that came.
     """
 
-    def __init__(self, request: Callable[..., Any], limit: float) -> None:
-        self._request, self._limit = request, limit
+    def __init__(self, request: Callable[..., Any], limit: float, told: Told) -> None:
+        self._request, self._limit, self._told = request, limit, told
         self._refusals = 0
         self.chart = b""
 
     def __call__(self, method: str, url: str, **options: Any) -> Any:
         wanted = options.pop("timeout", None)
         response = self._request(method, url, timeout=min(wanted or self._limit, self._limit), **options)
+        self._told.read_headers(response.headers)
         if _CHART in url:
             self._check(response)
             self.chart = response.content
+            # As `examine` reads it: curl's session would take another parser where one happens to be installed.
+            response.json = lambda **options: json.loads(response.content, **options)
         return response
 
     def _check(self, response: Any) -> None:

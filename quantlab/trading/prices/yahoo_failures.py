@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quantlab.base.remedies import Setting
 from quantlab.trading.prices.asked import plain
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ ATTEMPTS_AT_TIMEOUTS = 3
 _FORBIDDEN = (401, 403)
 _NOT_FOUND = 404
 _SERVER_ERROR = 500
-_ELSEWHERE = "or use --prices FILE"
+_ELSEWHERE = ("or use ", Setting("prices", "FILE"))
 
 
 class ChartRefusedError(Exception):
@@ -40,20 +41,22 @@ class Failure:
 
     Attributes:
         cause: What happened, a sentence.
-        remedy: What to do, a sentence.
+        remedy: What to do, the parts of a sentence.
         attempts: How often to try in all: more than once only where waiting can help.
         delay_factor: How much longer than usual to wait before the next attempt.
+        final: Whether it won't pass by itself, so that a follower stops; the others it sits out.
     """
 
     cause: str
-    remedy: str
+    remedy: tuple[object, ...]
     attempts: int = 1
     delay_factor: float = 1.0
+    final: bool = False
 
-    def message(self, attempts_made: int) -> str:
-        """Return the one line that the user sees."""
+    def message(self, attempts_made: int) -> tuple[object, ...]:
+        """Return the parts of the one line that the user sees."""
         tries = f" ({attempts_made} attempts)" if attempts_made > 1 else ""
-        return f"{self.cause.removesuffix('.')}{tries}. {self.remedy}"
+        return f"{self.cause.removesuffix('.')}{tries}. ", *self.remedy
 
 
 def classify(error: Exception, asked: Asked) -> Failure:
@@ -65,7 +68,7 @@ def classify(error: Exception, asked: Asked) -> Failure:
     if isinstance(error, yahoo.YFRateLimitError):
         return Failure(
             cause="Yahoo limits the rate of requests from this address (HTTP 429).",
-            remedy=f"Wait some minutes and run again, {_ELSEWHERE}.",
+            remedy=("Wait some minutes and run again, ", *_ELSEWHERE, "."),
             attempts=2,
             delay_factor=5.0,
         )
@@ -84,7 +87,7 @@ def _refused(status: int, description: str, asked: Asked) -> Failure:
     if status in _FORBIDDEN:
         return Failure(
             cause=f"Yahoo refused the request (HTTP {status}).",
-            remedy=f"Run again later, from another network, {_ELSEWHERE}.",
+            remedy=("Run again later, from another network, ", *_ELSEWHERE, "."),
         )
     if status >= _SERVER_ERROR:
         return _server(f"HTTP {status}")
@@ -95,7 +98,12 @@ def _unknown(asked: Asked, description: str) -> Failure:
     said = f" ({description})" if description else ""
     return Failure(
         cause=f"Yahoo does not know the ticker {asked.ticker}{said}.",
-        remedy="Check --ticker on finance.yahoo.com; the symbol may have been renamed or delisted.",
+        remedy=(
+            "Check ",
+            Setting("ticker"),
+            " on finance.yahoo.com; the symbol may have been renamed or delisted.",
+        ),
+        final=True,
     )
 
 
@@ -103,15 +111,18 @@ def _no_bars(asked: Asked, reason: str) -> Failure:
     said = f" ({reason.removesuffix('.')})" if reason else ""
     return Failure(
         cause=f"Yahoo has no {asked.interval} bars of {asked.ticker} in {asked.range_text}{said}.",
-        remedy="Choose another --start and --end (Yahoo keeps intraday bars for weeks to two years only) "
-        "or a longer --interval.",
+        remedy=(
+            *("Choose another ", Setting("start"), " and ", Setting("end")),
+            " (Yahoo keeps intraday bars for weeks to two years only) or a longer ",
+            *(Setting("interval"), "."),
+        ),
     )
 
 
 def _server(what: str) -> Failure:
     return Failure(
         cause=f"Yahoo's server failed ({what}).",
-        remedy=f"It is not your settings: run again later, {_ELSEWHERE}.",
+        remedy=("It is not your settings: run again later, ", *_ELSEWHERE, "."),
         attempts=MOST_ATTEMPTS,
     )
 
@@ -123,12 +134,15 @@ def _transport(error: Exception) -> Failure:
     if isinstance(error, (http.SSLError, http.InvalidProxyURL)):
         return Failure(
             cause=f"No trusted connection to Yahoo: {what}.",
-            remedy="Check the machine's clock, its certificates (SSL_CERT_FILE, CURL_CA_BUNDLE) and proxy.",
+            remedy=(
+                "Check the machine's clock, its certificates (SSL_CERT_FILE, CURL_CA_BUNDLE) and proxy.",
+            ),
+            final=True,
         )
     if isinstance(error, (http.Timeout, TimeoutError)):
         return Failure(
             cause=f"Yahoo did not answer in time: {what}.",
-            remedy=f"Check the network and any proxy (HTTPS_PROXY) and run again, {_ELSEWHERE}.",
+            remedy=("Check the network and any proxy (HTTPS_PROXY) and run again, ", *_ELSEWHERE, "."),
             attempts=ATTEMPTS_AT_TIMEOUTS,
         )
     if isinstance(error, http.DNSError):
@@ -155,7 +169,10 @@ def _in_curls_words(error: Exception) -> str:
 def _network(cause: str, what: str) -> Failure:
     return Failure(
         cause=f"{cause}: {what}.",
-        remedy=f"Check the network and any proxy (HTTPS_PROXY), {_ELSEWHERE} or --prices synthetic.",
+        remedy=(
+            "Check the network and any proxy (HTTPS_PROXY), ",
+            *(*_ELSEWHERE, " or ", Setting("prices", "synthetic"), "."),
+        ),
         attempts=MOST_ATTEMPTS,
     )
 
@@ -165,6 +182,8 @@ def _malformed(error: Exception) -> Failure:
     what = "its compressed content is broken" if packed else f"{type(error).__name__}: {plain(error, 80)}"
     return Failure(
         cause=f"Yahoo's answer could not be read ({what}).",
-        remedy="A proxy or login page may have answered instead, or yfinance is too old: update it, "
-        f"{_ELSEWHERE}.",
+        remedy=(
+            "A proxy or login page may have answered instead, or yfinance is too old: update it, ",
+            *(*_ELSEWHERE, "."),
+        ),
     )

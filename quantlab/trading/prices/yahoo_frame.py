@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from quantlab.errors import DataError
+from quantlab.base.errors import DataError
+from quantlab.base.remedies import Setting
 from quantlab.trading.intervals import is_intraday, time_text
 from quantlab.trading.market import Origin, Prices
 from quantlab.trading.prices.asked import Received, closed_only, noted, plain, select
 from quantlab.trading.prices.limits import (
+    EMPTY_SHARE,
     EXPECTED_PRICE,
     EXPECTED_VOLUME,
     possible_prices,
@@ -25,11 +27,8 @@ if TYPE_CHECKING:
     from quantlab.trading.prices.asked import Asked
     from quantlab.trading.prices.yahoo_raw import Examined
 
-EMPTY_SHARE = 0.01
-"""Share of bars without any price (Yahoo's way to say that nothing was traded) up to which they are left out;
-beyond it the answer is unusable."""
-
 _COLUMNS = ("Open", "High", "Low", "Close", "Volume")
+_EVENING = np.timedelta64(2, "h").astype("m8[ns]")
 _DAYS = {"1d": 1, "5d": 7, "1wk": 7}
 _MONTHS = {"1mo": 1, "3mo": 3}
 
@@ -46,14 +45,26 @@ def to_received(frame: pd.DataFrame, zone: str, asked: Asked, examined: Examined
     index = pd.DatetimeIndex(frame.index)
     local = index.tz_localize(None).to_numpy().astype("M8[ns]")
     moments = index.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[ns]")
+    if not is_intraday(asked.interval):
+        local = _at_its_day(local)
     times = moments if is_intraday(asked.interval) else local.astype("M8[D]").astype("M8[ns]")
     values = {column.lower(): frame[column].to_numpy(dtype=np.float64) for column in _COLUMNS}
     prices = Prices(times=times, origin=_origin(zone, asked, examined), **values)
     asked_for = (local >= asked.start) & (local < asked.end)
     ends = _ends(index, asked.interval)[asked_for]
-    chosen = Received(prices=select(prices, asked_for), repeated_bars=examined.repeated_bars)
+    chosen = Received(
+        prices=select(prices, asked_for), repeated_bars=examined.repeated_bars, splits=examined.splits
+    )
     received = closed_only(chosen, asked, ends)
     return _checked(received, asked)
+
+
+def _at_its_day(local: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """Move what is stamped at ten or eleven in the evening before to its day, as yfinance does with days alone."""
+    midnight = (local + _EVENING).astype("M8[D]").astype("M8[ns]")
+    on_the_hour = local.astype("M8[h]") == local
+    evening = on_the_hour & (midnight > local) & (midnight - local <= _EVENING)
+    return np.where(evening, midnight, local)
 
 
 def _origin(zone: str, asked: Asked, examined: Examined) -> Origin:
@@ -89,10 +100,10 @@ def _checked(received: Received, asked: Asked) -> Received:
     if empty.sum() <= EMPTY_SHARE * len(prices):
         unusable &= ~empty
     if unusable.any():
-        raise DataError(_unusable_message(prices, unusable, asked))
+        raise _unusable_price(prices, unusable, asked)
     impossible = ~possible_volumes(prices.volume)
     if impossible.any():
-        raise DataError(_impossible_message(prices, impossible, asked))
+        raise _unusable_volume(prices, impossible, asked)
     kept = select(prices, ~empty)
     if len(kept) and not (kept.volume > 0).any():
         kept = noted(_without_volume(kept), "Yahoo tells no volume for this ticker.")
@@ -104,22 +115,26 @@ def _without_volume(prices: Prices) -> Prices:
     return replace(prices, volume=np.full(len(prices), np.nan))
 
 
-def _unusable_message(prices: Prices, unusable: NDArray[np.bool_], asked: Asked) -> str:
+def _unusable_price(prices: Prices, unusable: NDArray[np.bool_], asked: Asked) -> DataError:
     at = int(np.flatnonzero(unusable)[0])
     shown = ", ".join(
         f"{name} {float(getattr(prices, name)[at])!r}" for name in ("open", "high", "low", "close")
     )
-    return (
+    return DataError(
         f"Yahoo sent an unusable price for {asked.ticker} at {time_text(prices.times[at])}: {shown} "
         f"({int(unusable.sum())} such bars); expected {EXPECTED_PRICE}. "
-        "Choose a range without it, or use --prices FILE with corrected prices."
+        "Choose a range without it, or use ",
+        Setting("prices", "FILE"),
+        " with corrected prices.",
     )
 
 
-def _impossible_message(prices: Prices, impossible: NDArray[np.bool_], asked: Asked) -> str:
+def _unusable_volume(prices: Prices, impossible: NDArray[np.bool_], asked: Asked) -> DataError:
     at = int(np.flatnonzero(impossible)[0])
-    return (
+    return DataError(
         f"Yahoo sent an unusable volume for {asked.ticker} at {time_text(prices.times[at])}: "
         f"{float(prices.volume[at])!r} ({int(impossible.sum())} such bars); expected {EXPECTED_VOLUME}. "
-        "Choose a range without it, or use --prices FILE with corrected volumes."
+        "Choose a range without it, or use ",
+        Setting("prices", "FILE"),
+        " with corrected volumes.",
     )

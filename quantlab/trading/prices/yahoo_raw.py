@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from quantlab.errors import DataError
+import numpy as np
+
+from quantlab.base.errors import DataError
+from quantlab.base.remedies import Setting
 from quantlab.trading.intervals import is_intraday
+from quantlab.trading.prices.asked import Split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from quantlab.base.values import JsonObject
     from quantlab.trading.prices.asked import Asked
 
 _PRICES = ("open", "high", "low", "close")
-Bar = tuple[Any, ...]
+_EVENING = (22, 23)
+Bar = tuple[object, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +34,12 @@ class Examined:
         repeated_bars: Bars that came more than once, equal each time; yfinance keeps one of each.
         adjusted: Whether Yahoo sent closes adjusted for dividends. Its prices are always adjusted for splits; of
             intraday bars it sends no others.
+        splits: Splits that the answer tells of, in time order; its prices should be adjusted for them.
     """
 
     repeated_bars: int
     adjusted: bool
+    splits: tuple[Split, ...] = ()
 
 
 def examine(body: bytes, asked: Asked) -> Examined:
@@ -41,32 +49,64 @@ def examine(body: bytes, asked: Asked) -> Examined:
         DataError: two different bars are there for one time, or for one day of the exchange.
     """
     result = json.loads(body)["chart"]["result"][0]
-    return Examined(repeated_bars=_repeated(result, asked), adjusted=bool(_adjusted_closes(result)))
+    return Examined(
+        repeated_bars=_repeated(result, asked),
+        adjusted=bool(_adjusted_closes(result)),
+        splits=_splits(result, asked),
+    )
 
 
-def _adjusted_closes(result: dict[str, Any]) -> list[float | None]:
+def _splits(result: JsonObject, asked: Asked) -> tuple[Split, ...]:
+    """Read the splits among the answer's events; what can't be read of them is no reason to refuse prices."""
+    found = []
+    for event in _events(result):
+        try:
+            moment, ratio = int(event["date"]), float(event["numerator"]) / float(event["denominator"])
+            opens = np.datetime64(
+                _date(moment, _zone(result, asked)) if not is_intraday(asked.interval) else moment, "s"
+            )
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            continue
+        if ratio > 0 and ratio != 1:
+            found.append(Split(time=opens.astype("M8[ns]"), ratio=ratio))
+    return tuple(sorted(found, key=lambda split: split.time))
+
+
+def _events(result: JsonObject) -> list[JsonObject]:
+    events = result.get("events")
+    splits = events.get("splits") if isinstance(events, dict) else None
+    return [one for one in splits.values() if isinstance(one, dict)] if isinstance(splits, dict) else []
+
+
+def _zone(result: JsonObject, asked: Asked) -> tzinfo:
+    return UTC if is_intraday(asked.interval) else ZoneInfo(result["meta"]["exchangeTimezoneName"])
+
+
+def _adjusted_closes(result: JsonObject) -> list[float | None]:
     columns = result["indicators"].get("adjclose") or [{}]
     return columns[0].get("adjclose") or []
 
 
-def _repeated(result: dict[str, Any], asked: Asked) -> int:
+def _repeated(result: JsonObject, asked: Asked) -> int:
     seen: dict[object, Bar] = {}
     repeated = 0
     for key, bar in _bars(result, asked):
         if seen.setdefault(key, bar) != bar:
             raise DataError(
                 f"Yahoo sent two different bars of {asked.ticker} for {key}; "
-                "choose a range without it, or use --prices FILE with the right one."
+                "choose a range without it, or use ",
+                Setting("prices", "FILE"),
+                " with the right one.",
             )
         repeated += seen[key] is not bar
     return repeated
 
 
-def _bars(result: dict[str, Any], asked: Asked) -> Iterator[tuple[str, Bar]]:
+def _bars(result: JsonObject, asked: Asked) -> Iterator[tuple[str, Bar]]:
     """Give the bars that have a price: their time (their date at the exchange, for days and longer) and values."""
     times, quote = result["timestamp"], result["indicators"]["quote"][0]
     intraday = is_intraday(asked.interval)
-    zone: tzinfo = UTC if intraday else ZoneInfo(result["meta"]["exchangeTimezoneName"])
+    zone = _zone(result, asked)
     columns = [quote[name] for name in (*_PRICES, "volume")]
     columns += [_adjusted_closes(result) or [None] * len(times)]
     rows = sorted(zip(times, *columns, strict=True), key=lambda row: row[0])
@@ -80,5 +120,16 @@ def _bars(result: dict[str, Any], asked: Asked) -> Iterator[tuple[str, Bar]]:
 
 
 def _key(moment: float, zone: tzinfo, *, intraday: bool) -> str:
+    return datetime.fromtimestamp(moment, zone).isoformat() if intraday else _date(moment, zone)
+
+
+def _date(moment: float, zone: tzinfo) -> str:
+    """Return a bar's date at its exchange.
+
+    Where Yahoo takes the exchange's clock for an hour or two behind (Sao Paulo without summer time), days are
+    stamped in the evening before; like its client, read them as the next day's.
+    """
     local = datetime.fromtimestamp(moment, zone)
-    return local.isoformat() if intraday else local.date().isoformat()
+    if local.hour in _EVENING and local.minute == 0:
+        local += timedelta(hours=24 - local.hour)
+    return local.date().isoformat()

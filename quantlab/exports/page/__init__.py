@@ -1,0 +1,1 @@
+"""The operators' page: one HTML file that needs nothing beside itself."""

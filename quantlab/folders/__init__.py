@@ -1,0 +1,1 @@
+"""Disk against ledger."""

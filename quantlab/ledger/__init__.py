@@ -1,0 +1,1 @@
+"""The append-only record, its projection, and how both are kept."""

@@ -1,0 +1,32 @@
+"""`alerts.sql`: what needs a person. A command runs the view's own text with its times bound. Loads no event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantlab.domain.vocabulary import ARE_TWINS, DISPROVED, TWINS
+from quantlab.ledger.sql import dialects, texts
+
+if TYPE_CHECKING:
+    from quantlab.ledger.sql.dialects import Dialect
+
+FILE = "alerts.sql"
+
+
+def asked(*, sqlite: bool) -> str:
+    """Return the text of `session_alerts_all` with `:now`, `:soon` and `:cutoff` to be bound by a command."""
+    bound = dialects.of(sqlite=sqlite)._replace(now=":now", soon=":soon", cutoff=":cutoff")
+    view = texts.statements(f"{bound.folder}/{FILE}", parts(bound))["session_alerts_all"]
+    return view.removeprefix("CREATE VIEW session_alerts_all AS\n")
+
+
+def parts(dialect: Dialect) -> dict[str, str]:
+    """Return what the domain gives to the file, by the name of each part."""
+    return {
+        "age_minutes": dialect.whole_minutes.format(now=dialect.now, earlier="believed_at"),
+        "soon": dialect.soon,
+        "cutoff": dialect.cutoff,
+        "twins": TWINS,
+        "are_twins": ARE_TWINS,
+        "disproved": DISPROVED,
+    }

@@ -1,0 +1,1 @@
+"""How anything runs, a paper session or a research run."""

@@ -1,0 +1,1 @@
+"""Sessions that follow the market, bar by bar, whoever drives them."""

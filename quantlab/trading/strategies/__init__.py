@@ -1,0 +1,1 @@
+"""Strategies: what a user writes, how it is found, checked and asked."""
