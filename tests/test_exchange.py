@@ -17,6 +17,7 @@ from support.flow_program import environment
 from support.ledger_history import entry, heartbeat, open_root, record, started, stored
 
 from quantlab.base.errors import LedgerExchangedError
+from quantlab.ledger.sqlite.exchange import Beneath, _read_beneath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,61 @@ def test_another_ledger_copied_over_in_place_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(LedgerExchangedError):
         record(store, [entry("s1", 2, heartbeat(2))])
     store.close()
+
+
+def test_another_ledger_copied_under_a_log_that_holds_every_page_is_noticed(tmp_path: Path) -> None:
+    data = another_ledger(tmp_path)
+    store = open_root(tmp_path)
+    record(store, [entry("s1", 1, started("s1"))])
+    for version in range(2, 60):
+        record(store, [entry("s1", version, heartbeat(version))])
+    copy_over(tmp_path / "ledger.db", data)
+    assert stored(tmp_path / "ledger.db", "SELECT count(*) FROM events") == [(59,)]
+    with pytest.raises(LedgerExchangedError, match="was overwritten by another ledger while it was open"):
+        record(store, [entry("s1", 60, heartbeat(60))])
+    store.close()
+
+
+def test_an_earlier_state_copied_under_the_log_is_noticed_at_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    with open_root(tmp_path) as store:
+        record(store, [entry("s1", 1, started("s1"))])
+    earlier = file.read_bytes()
+    with open_root(tmp_path) as store:
+        record(store, [entry("s1", 2, heartbeat(2))])
+    with (
+        pytest.raises(LedgerExchangedError, match="overwritten by an earlier state of itself"),
+        open_root(tmp_path) as store,
+    ):
+        record(store, [entry("s1", 3, heartbeat(3))])
+        copy_over(file, earlier)
+
+
+@pytest.mark.parametrize("data", [b"", b"no database" * 1_000])
+def test_a_ledger_overwritten_by_something_else_is_noticed(tmp_path: Path, data: bytes) -> None:
+    store = open_root(tmp_path)
+    record(store, [entry("s1", 1, started("s1"))])
+    copy_over(tmp_path / "ledger.db", data)
+    with pytest.raises(LedgerExchangedError, match="can no longer be read from its file"):
+        record(store, [entry("s1", 2, heartbeat(2))])
+    store.close()
+
+
+def test_a_page_read_half_while_it_was_written_back_is_no_exchange(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+
+    def half_at_first(file: str) -> Beneath | None:
+        reads.append(file)
+        return None if len(reads) == 2 else _read_beneath(file)
+
+    monkeypatch.setattr("quantlab.ledger.sqlite.exchange._read_beneath", half_at_first)
+    with open_root(tmp_path) as store:
+        record(store, [entry("s1", 1, started("s1"))])
+        checkpoint(tmp_path / "ledger.db")
+        record(store, [entry("s1", 2, heartbeat(2))])
+    assert len(reads) > 2
 
 
 def test_an_earlier_state_copied_over_in_place_is_noticed(tmp_path: Path) -> None:

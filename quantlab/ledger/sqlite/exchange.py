@@ -1,27 +1,35 @@
 """A writer notices that its ledger was exchanged beneath it: its file or log deleted, truncated, or copied over.
 
 SQLite itself does not: it goes on in the file that it has open, from the pages that it has in memory, and what it
-writes is gone once it closes. So every transaction looks at both files' stamps and at the head that the one before it
-left; where a stamp has moved, which each checkpoint does too, a connection of its own reads the file anew.
+writes is gone once it closes. So every transaction looks at both files and at the head that the one before it left.
+
+Where the log was cut, which a checkpoint may do too, a connection of its own reads the ledger anew. Where the file's
+stamp has moved, which each checkpoint does, the file is read without its log: that holds every page of a young ledger,
+and answers as if nothing had happened while the file beneath is another ledger's, until a checkpoint mixes the two.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from quantlab.base import platform
 from quantlab.base.errors import LedgerExchangedError
 from quantlab.base.remedies import INDEX, RESTORE, VERIFY
-from quantlab.ledger.sqlite.opening import open_file
+from quantlab.ledger.sqlite.opening import open_file, open_without_log
 
 if TYPE_CHECKING:
     from quantlab.ledger.location import Location
 
 _HEAD = "SELECT sequence, hash FROM ledger_head"
 _AT = "SELECT hash FROM events WHERE sequence = ?"
+_WRITTEN_BACK = "SELECT ledger_id, sequence FROM ledger_head"
+_LOOK_AGAIN_SECONDS = 0.05
+"""After this long a page that a checkpoint was writing is whole."""
 
 
 class Mark(NamedTuple):
@@ -29,6 +37,13 @@ class Mark(NamedTuple):
 
     sequence: int
     hash: str
+
+
+class Beneath(NamedTuple):
+    """What a ledger's file holds without its log: whose it is, and how far checkpoints have brought it."""
+
+    ledger_id: str
+    sequence: int
 
 
 class _Log:
@@ -72,6 +87,7 @@ class Continuity:
         self._file = "" if location.file is None else str(location.file)
         self._opened: os.stat_result | None = None
         self._stamp: os.stat_result | None = None
+        self._beneath: Beneath | None = None
         self._log: _Log | None = None
         self._log_of: sqlite3.Connection | None = None
         self._first: Mark | None = None
@@ -88,23 +104,19 @@ class Continuity:
         now = _stat(self._file)
         if self._opened is None:
             self._opened = self._stamp = now
+            self._beneath = _read_beneath(self._file)
         if now is None or self._opened is None or not os.path.samestat(now, self._opened):
             raise self._exchanged("was deleted or replaced while it was open")
-        if self._moved(driver, now):
-            self._read_anew()
-            self._stamp = now
-
-    def _moved(self, driver: sqlite3.Connection, now: os.stat_result) -> bool:
-        """Tell whether the files have to be read anew: something but an append was done to them."""
         # Of another connection's log nothing is known: SQLite deletes the log when the last connection closes.
         if self._log is not None and self._log_of is driver:
-            if not self._log.is_in_place():
-                raise self._exchanged("lost the log beside it (its name ends in -wal) while it was open")
+            self._require_log(self._log)
             # An append makes the log longer or begins it again at full length; only a checkpoint or a stranger cuts it.
             if self._log.has_shrunk():
-                return True
+                self._require_heads()
         stamp = self._stamp
-        return stamp is not None and (now.st_mtime_ns, now.st_size) != (stamp.st_mtime_ns, stamp.st_size)
+        if stamp is None or (now.st_mtime_ns, now.st_size) != (stamp.st_mtime_ns, stamp.st_size):
+            self._require_same_beneath()
+            self._stamp = now
 
     def require_head(self, driver: sqlite3.Connection) -> None:
         """See, at the beginning of a transaction, that the head goes on from the last one that was seen.
@@ -147,11 +159,13 @@ class Continuity:
         """
         if self._log_of is None:
             return  # nothing was recorded
+        if self._log is not None:
+            self._require_log(self._log)
         now = _stat(self._file)
         if now is None or self._opened is None or not os.path.samestat(now, self._opened):
             raise self._exchanged("was deleted or replaced while it was open")
-        self._moved(self._log_of, now)
-        self._read_anew()
+        self._require_same_beneath()
+        self._require_heads()
 
     def close(self) -> None:
         """Let go of the log, before the connection does: SQLite deletes it then."""
@@ -159,28 +173,37 @@ class Continuity:
             self._log.close()
             self._log = None
 
-    def _read_anew(self) -> None:
-        if self._location.file is None:
-            return
+    def _require_log(self, log: _Log) -> None:
+        if not log.is_in_place():
+            raise self._exchanged("lost the log beside it (its name ends in -wal) while it was open")
+
+    def _require_heads(self) -> None:
+        """See that a connection of its own finds the heads that were seen."""
         try:
-            with closing(open_file(self._location.file)) as another:
-                lost = next(
-                    (
-                        mark
-                        for mark in (self._last, self._first)
-                        if mark is not None and not _holds(another, mark)
-                    ),
-                    None,
-                )
+            with closing(open_file(Path(self._file))) as another:
+                for mark in (self._last, self._first):
+                    if mark is not None and not _holds(another, mark):
+                        raise self._exchanged(
+                            f"no longer holds the event at sequence {mark.sequence}, which it held before; its file "
+                            "or log was exchanged"
+                        )
         except sqlite3.Error as error:
             if "locked" in str(error):
                 return  # by somebody who holds it for long; the transaction waits for him too
             raise self._exchanged(f"can no longer be read from its file ({error})") from error
-        if lost is not None:
-            raise self._exchanged(
-                f"no longer holds the event at sequence {lost.sequence}, which it held before; its file or log was "
-                "exchanged"
-            )
+
+    def _require_same_beneath(self) -> None:
+        """See that the file without its log is the ledger that was opened, and no earlier state of it."""
+        before, now = self._beneath, _read_beneath(self._file)
+        if now is None or (before is not None and not _goes_on(before, now)):
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            now = _read_beneath(self._file)
+        if now is None:
+            raise self._exchanged("can no longer be read from its file without the log")
+        if before is not None and not _goes_on(before, now):
+            what = "another ledger" if now.ledger_id != before.ledger_id else "an earlier state of itself"
+            raise self._exchanged(f"was overwritten by {what} while it was open")
+        self._beneath = now
 
     def _exchanged(self, how: str) -> LedgerExchangedError:
         return LedgerExchangedError(
@@ -197,6 +220,20 @@ class Continuity:
 
 def _holds(connection: sqlite3.Connection, mark: Mark) -> bool:
     return mark.sequence == 0 or connection.execute(_AT, (mark.sequence,)).fetchone() == (mark.hash,)
+
+
+def _read_beneath(file: str) -> Beneath | None:
+    """Return what a file holds without its log; None where it can't be read so."""
+    try:
+        with closing(open_without_log(Path(file))) as connection:
+            row = connection.execute(_WRITTEN_BACK).fetchone()
+    except sqlite3.Error:
+        return None
+    return None if row is None else Beneath(*row)
+
+
+def _goes_on(before: Beneath, now: Beneath) -> bool:
+    return now.ledger_id == before.ledger_id and now.sequence >= before.sequence
 
 
 def _stat(path: str) -> os.stat_result | None:

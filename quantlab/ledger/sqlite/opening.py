@@ -39,6 +39,17 @@ def open_file(file: Path, mode: str = "rw", *, patience: float | None = None) ->
     )
 
 
+def open_without_log(file: Path) -> sqlite3.Connection:
+    """Open a database to read what its file alone holds, whatever the log beside it says; takes no lock.
+
+    A page that somebody writes meanwhile may be read half.
+
+    Raises:
+        sqlite3.OperationalError: there is none, or it can't be opened.
+    """
+    return sqlite3.connect(f"{sqlite_uri(file, 'ro')}&immutable=1", uri=True, isolation_level=None)
+
+
 def open_to_write(file: Path) -> sqlite3.Connection:
     """Open a ledger that exists, to append to it: every commit is on the disk before it is answered."""
     connection = open_file(file)
