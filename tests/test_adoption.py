@@ -89,7 +89,7 @@ def test_progress_is_said_once_a_second_and_not_before(
     caplog.set_level(PROGRESS, "quantlab")
     times = iter([0.0, 0.5, 1.5, 1.5, 2.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(times))
-    progress = adoption.Progress("Adopting root", 1_000)
+    progress = adoption.LoggedProgress("Adopting root", 1_000)
     for _ in range(3):
         progress.step()
     assert caplog.messages == ["Adopting root: 2 of 1,000 folders."]

@@ -235,11 +235,11 @@ def test_a_long_list_is_written_as_it_is_read(tmp_path: Path, form: str) -> None
 def test_a_list_is_read_off_the_ledger_row_by_row(three: Path) -> None:
     from quantlab.ledger.location import locate
     from quantlab.ledger.reader import open_reader
-    from quantlab.queries.listing import Asked, sessions
+    from quantlab.queries.listing import ListFilter, sessions
 
     with open_reader(locate(three, None)) as reader:
-        assert next(sessions(reader, Asked()))["session_id"] == "a"
-        assert sys.getsizeof(sessions(reader, Asked())) < 1_000
+        assert next(sessions(reader, ListFilter()))["session_id"] == "a"
+        assert sys.getsizeof(sessions(reader, ListFilter())) < 1_000
 
 
 def test_an_empty_list_is_valid_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

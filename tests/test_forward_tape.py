@@ -12,7 +12,7 @@ from quantlab.base.errors import DataError
 from quantlab.trading.forward.revisions import Revision, SourceView, bars_of
 from quantlab.trading.forward.schedule import RoundTheClock, missing_between, next_end, schedule_of
 from quantlab.trading.forward.tape import GENESIS, BarTape, SeenBar
-from quantlab.trading.forward.turn import Answer, Plan, Rules, due_at, plan
+from quantlab.trading.forward.turn import Plan, Rules, SourceAnswer, due_at, plan
 from quantlab.trading.forward.week import LearnedWeek
 from quantlab.trading.market import Origin, Prices
 
@@ -69,7 +69,7 @@ def seen(prices: Prices, warmup: int = 0) -> tuple[BarTape, SourceView]:
 
 def looked(prices: Prices, known: int, now: str, source_time: str | None = None) -> Plan:
     tape, view = seen(some(prices, 0, known))
-    answer = Answer(
+    answer = SourceAnswer(
         prices=prices, source_time=None if source_time is None else np.datetime64(source_time, "ns")
     )
     return plan(tape, view, answer, RoundTheClock(interval="1d"), RULES, np.datetime64(now, "ns"))
@@ -261,7 +261,7 @@ def test_a_hole_is_waited_for_and_then_recorded_as_missing() -> None:
     prices = market(15)
     holed = picked(prices, np.arange(15) != 11)
     tape, view = seen(some(prices, 0, 11))
-    asked = (tape, view, Answer(prices=some(holed, 0, 12)), RoundTheClock(interval="1d"), RULES)
+    asked = (tape, view, SourceAnswer(prices=some(holed, 0, 12)), RoundTheClock(interval="1d"), RULES)
     waiting = plan(*asked, np.datetime64("2024-01-14T02:00", "ns"))
     assert (opened(waiting), str(waiting.waiting_for)[:10]) == ([], "2024-01-12")
     over = plan(*asked, np.datetime64("2024-01-15T01:00", "ns"))

@@ -13,7 +13,7 @@ from test_forward import rows
 
 from quantlab.base.errors import DataError, SourceTroubleError
 from quantlab.domain.config import validated
-from quantlab.domain.forward import Terms
+from quantlab.domain.forward import ForwardTerms
 from quantlab.folders.roots import open_root_store
 from quantlab.ledger.location import locate
 from quantlab.runner.options import LaunchOptions
@@ -46,7 +46,7 @@ class Following:
         self.server.now = time.timestamp()
         drive = DriveOptions(clock=lambda: time)
         if self.folder is None:
-            terms = Terms(
+            terms = ForwardTerms(
                 warmup=WARMUP, source="yahoo", settle=open_live(self.config).settle, patience=10_800.0
             )
             options = LaunchOptions(outdir=self.outdir, reproduce=lambda *_: "quantlab", clock=lambda: time)

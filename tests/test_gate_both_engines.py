@@ -15,7 +15,7 @@ from quantlab.domain.promotion import CAUTIONS
 from quantlab.domain.requirements import requirement
 from quantlab.ledger import known, projection
 from quantlab.queries.health import health
-from quantlab.queries.listing import Asked, sessions
+from quantlab.queries.listing import ListFilter, sessions
 from quantlab.queries.promotion import promotion
 
 if TYPE_CHECKING:
@@ -332,4 +332,4 @@ def test_twins_are_those_of_equal_rules_range_cash_and_prices(built: Sessions) -
     built.success("richer", ago(days=2), config={"initial_cash": 9.0})
     built.success("dearer", ago(days=2), config={"fee": 0.01})
     with built.reader() as reader:
-        assert {row["session_id"] for row in sessions(reader, Asked(duplicates=True))} == {"s1", "s2"}
+        assert {row["session_id"] for row in sessions(reader, ListFilter(duplicates=True))} == {"s1", "s2"}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from quantlab.trading.prices.asked import Asked
+    from quantlab.trading.prices.asked import AskedBars
 
 Row = dict[str, Any]
 
@@ -38,7 +38,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def network(monkeypatch: pytest.MonkeyPatch, table: bytes) -> None:
     """Have Yahoo send these prices."""
 
-    def fetch(asked: Asked, **_: object) -> Received:
+    def fetch(asked: AskedBars, **_: object) -> Received:
         origin = Origin(source="yahoo", detail="UTC", adjusted=True, retrieved_at=asked.retrieved_at)
         return Received(prices=from_csv(table, origin))
 

@@ -16,7 +16,7 @@ from support.sessions_builder import NOW as SESSIONS_NOW
 from support.sessions_builder import Sessions, ago
 
 from quantlab.exports.page import curve, words
-from quantlab.exports.page.made import File, made
+from quantlab.exports.page.made import SessionFile, made
 from quantlab.queries.page import page
 
 if TYPE_CHECKING:
@@ -273,7 +273,9 @@ def test_a_page_of_two_hundred_sessions_can_be_mailed(tmp_path: Path) -> None:
         found = page(reader, now=SESSIONS_NOW, stale_after=timedelta(hours=1), most=200)
     reproduce = "quantlab --ticker ETH-USD --start 2023-01-01 --end 2024-01-01 --rsi_buy_max 70.0 --paper"
     found["sessions"] = [row | {"reproduce": reproduce} for row in found["sessions"] for _ in range(10)]
-    text = made(found, lambda row, name: File((built.root / row["session_id"] / name).read_bytes(), None))
+    text = made(
+        found, lambda row, name: SessionFile((built.root / row["session_id"] / name).read_bytes(), None)
+    )
     assert text.count(b"<details ") == 200
     assert len(text) <= 400_000
 
@@ -295,7 +297,7 @@ def test_a_drawdown_is_measured_from_the_highest_so_far() -> None:
 
 def test_a_curve_leaves_out_what_is_no_number() -> None:
     whole = curve.of_equity(b"time,cash,equity\n2023,1,10\n2024,1,20.5\n")
-    assert whole == curve.Curve("2023", "2024", [10.0, 20.5], is_of_fills=False)
+    assert whole == curve.PageCurve("2023", "2024", [10.0, 20.5], is_of_fills=False)
     broken = curve.of_equity(b"time,cash,equity\n2022,1,inf\n2023,1,10\n2024,1,20.5\n2025,1,\n")
     assert broken == whole
 

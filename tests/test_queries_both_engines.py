@@ -26,13 +26,13 @@ QUESTIONS: dict[str, Callable[[Reader], Any]] = {
     "alerts": lambda reader: alerts.alerts(reader, now=NOW, stale_after=HOUR, is_alive=lambda *_: None),
     "viewed": lambda reader: reader.rows("SELECT session_id FROM session_alerts ORDER BY session_id"),
     "promotion": lambda reader: promotion.promotion(reader, now=NOW, max_candidates=5),
-    "list": lambda reader: list(listing.sessions(reader, listing.Asked())),
+    "list": lambda reader: list(listing.sessions(reader, listing.ListFilter())),
     "filtered": lambda reader: list(
         listing.sessions(
-            reader, listing.Asked(statuses=("failed", "success"), since=iso(ago(days=10)), limit=5)
+            reader, listing.ListFilter(statuses=("failed", "success"), since=iso(ago(days=10)), limit=5)
         )
     ),
-    "duplicates": lambda reader: list(listing.sessions(reader, listing.Asked(duplicates=True))),
+    "duplicates": lambda reader: list(listing.sessions(reader, listing.ListFilter(duplicates=True))),
     "show": lambda reader: detail.session(reader, "20260306_080000_paper_edit0008"),
 }
 
@@ -53,7 +53,7 @@ def test_postgresql_answers_every_question_as_sqlite_does(tmp_path: Path, postgr
 
 
 def test_a_server_walks_an_index_to_the_newest_sessions(tmp_path: Path, postgres_url: str) -> None:
-    (listed, _), _undated = listing.queries(listing.Asked(limit=50))
+    (listed, _), _undated = listing.queries(listing.ListFilter(limit=50))
     asked = {"health": "SELECT * FROM session_health", "list": listed.replace(":most", "50")}
     with Sessions(tmp_path, postgres_url) as built:
         one_of_each(built)

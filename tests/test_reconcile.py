@@ -26,14 +26,14 @@ from support.sessions_builder import NOW, Sessions, ago
 
 from quantlab.base.errors import ConfigError
 from quantlab.folders.healing import places_of
-from quantlab.folders.reconcile import Findings, reconcile
+from quantlab.folders.reconcile import Reconciled, reconcile
 from quantlab.ledger import projection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NOTHING = Findings()
+NOTHING = Reconciled()
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_a_session_at_work_is_left_alone(sessions: Sessions) -> None:
         folder = running(sessions, **process)
         edit(folder / "session_status.json", status="success")
         shutil.rmtree(folder)
-        assert reconciled(sessions) == Findings(at_work=[TWO])
+        assert reconciled(sessions) == Reconciled(at_work=[TWO])
 
 
 def test_a_session_of_another_host_is_left_alone_while_it_may_run(sessions: Sessions) -> None:

@@ -11,14 +11,14 @@ from support.root_files import ONE, TWO, digest, edit, finished, reconciled, row
 from support.sessions_builder import Sessions, ago
 
 from quantlab.domain.events import Heartbeat
-from quantlab.folders.reconcile import Findings
+from quantlab.folders.reconcile import Reconciled
 from quantlab.ledger.log import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NOTHING = Findings()
+NOTHING = Reconciled()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from support.outcome_builder import build_outcome, with_pending, without_figures
 
 from quantlab.domain.config import RunConfig
 from quantlab.exports import markdown
-from quantlab.exports.layout import Layout
+from quantlab.exports.layout import FileLayout
 from quantlab.exports.report import ReportHeader, render
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def test_a_warm_up_is_told_with_the_bars() -> None:
     ],
 )  # fmt: skip
 def test_the_first_layout_stays_byte_for_byte(outcome: Outcome, digest: str) -> None:
-    page = render(outcome, header(layout=Layout.FIRST, rule="r", params={"a": 1}, verdict=("v",)))
+    page = render(outcome, header(layout=FileLayout.FIRST, rule="r", params={"a": 1}, verdict=("v",)))
     assert hashlib.sha256(page.encode()).hexdigest() == digest
 
 

@@ -26,7 +26,7 @@ from quantlab.trading.strategies.source import read_source
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from quantlab.trading.strategies.worker import Answer
+    from quantlab.trading.strategies.worker import WorkerAnswer
 
 PRICES = walk(300)
 BROKEN = list(broken_files())
@@ -70,7 +70,7 @@ class Forked(Apart):
         return Fork(pid, os.fdopen(asked[1], "wb"), os.fdopen(told[0], "rb"))
 
 
-def answered(folder: Path, broken: Broken, seconds: float = 20.0) -> Answer:
+def answered(folder: Path, broken: Broken, seconds: float = 20.0) -> WorkerAnswer:
     place = folder / f"{broken.name}.py"
     place.write_text(broken.text)
     with Forked(read_source(place), seconds=seconds) as apart:

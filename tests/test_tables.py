@@ -17,7 +17,7 @@ from support.outcome_builder import build_outcome
 
 from quantlab.base import clock
 from quantlab.base.errors import DataError
-from quantlab.exports.layout import Layout, layout_of
+from quantlab.exports.layout import FileLayout, layout_of
 from quantlab.exports.tables import equity_csv, iso_times, read_equity_csv, trades_csv
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_where_nobody_knows_the_volume_the_participation_is_empty(volume: float)
 
 
 def test_trades_of_an_earlier_session_keep_their_spelling() -> None:
-    data = trades_csv(build_outcome(trades=1), Layout.FIRST)
+    data = trades_csv(build_outcome(trades=1), FileLayout.FIRST)
     assert data.decode().splitlines()[0] == FIRST_HEADER
     assert [row["side"] for row in trade_rows(data)] == ["buy", "sell"]
 
@@ -79,7 +79,7 @@ def test_trades_of_an_earlier_session_keep_their_spelling() -> None:
     ],
 )  # fmt: skip
 def test_the_first_layout_stays_byte_for_byte(outcome: Outcome, digest: str) -> None:
-    assert hashlib.sha256(trades_csv(outcome, Layout.FIRST)).hexdigest() == digest
+    assert hashlib.sha256(trades_csv(outcome, FileLayout.FIRST)).hexdigest() == digest
 
 
 def test_a_trade_carries_the_times_of_its_fill_and_of_its_decision() -> None:
@@ -108,7 +108,7 @@ def test_numpy_numbers_are_written_as_plain_numbers() -> None:
 
 
 def test_a_session_that_tells_no_code_is_an_earlier_one() -> None:
-    assert [layout_of(None), layout_of({"version": "0.2.0"})] == [Layout.FIRST, Layout.SECOND]
+    assert [layout_of(None), layout_of({"version": "0.2.0"})] == [FileLayout.FIRST, FileLayout.SECOND]
 
 
 def test_times_are_written_as_the_clock_writes_them() -> None:

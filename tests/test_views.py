@@ -18,7 +18,7 @@ from quantlab.ledger.sql import views
 from quantlab.queries.alerts import alerts
 from quantlab.queries.detail import session
 from quantlab.queries.health import health, unknown_statuses
-from quantlab.queries.listing import Asked, sessions
+from quantlab.queries.listing import ListFilter, sessions
 from quantlab.queries.promotion import promotion
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ def test_the_list_is_its_view(ledger: Sessions, reader: Reader) -> None:
     viewed = any_client(
         ledger, "SELECT session_id FROM session_list ORDER BY created_at DESC, session_id DESC"
     )
-    assert [row["session_id"] for row in viewed] == [row["session_id"] for row in sessions(reader, Asked())]
+    assert [row["session_id"] for row in viewed] == [
+        row["session_id"] for row in sessions(reader, ListFilter())
+    ]
 
 
 def test_the_timeline_tells_every_kind_of_event(ledger: Sessions) -> None:
@@ -240,9 +242,9 @@ def asked_by_commands(reader: Reader) -> list[str]:
     unknown_statuses(reader)
     promotion(reader, now=NOW)
     session(reader, "20260301_080000_paper_aaaa0001")
-    list(sessions(reader, Asked(limit=50)))
-    list(sessions(reader, Asked(statuses=("failed",), since=iso(NOW), ticker="SPY", limit=50)))
-    list(sessions(reader, Asked(duplicates=True)))
+    list(sessions(reader, ListFilter(limit=50)))
+    list(sessions(reader, ListFilter(statuses=("failed",), since=iso(NOW), ticker="SPY", limit=50)))
+    list(sessions(reader, ListFilter(duplicates=True)))
     return [
         "\n".join(str(row["detail"]) for row in answer(f"EXPLAIN QUERY PLAN {sql}", parameters))
         for sql, parameters in said

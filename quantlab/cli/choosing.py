@@ -39,7 +39,7 @@ OF_LIKE = (set(RunConfig.__struct_fields__) - set(ELSEWHERE)) | {"ticker"}
 """What `--like` takes: the market and the rules, not the range, the prices or the cash."""
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChosenStrategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was asked of a strategy."""
 
     strategy: str | None = None
@@ -50,10 +50,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     like: str | None = None
 
 
-ASKED_NAMES = frozenset(Asked.__struct_fields__)
+ASKED_NAMES = frozenset(ChosenStrategy.__struct_fields__)
 
 
-def asked_of(values: Values) -> tuple[Asked, Values]:
+def asked_of(values: Values) -> tuple[ChosenStrategy, Values]:
     """Part what is asked of the strategy from the other values.
 
     Raises:
@@ -61,7 +61,7 @@ def asked_of(values: Values) -> tuple[Asked, Values]:
     """
     mine = {name: value for name, value in values.items() if name in ASKED_NAMES and value is not None}
     try:
-        asked = msgspec.convert(mine, Asked, strict=True)
+        asked = msgspec.convert(mine, ChosenStrategy, strict=True)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{field_message(error, mine)}.") from error
     if asked.signals is not None and (asked.strategy is not None or asked.strategy_params):
@@ -138,7 +138,7 @@ def _require_warm_up(values: Values, least: int = 0, *, of_built_in: bool = Fals
         )
 
 
-def _source(asked: Asked, *, by_name: bool) -> Source | None:
+def _source(asked: ChosenStrategy, *, by_name: bool) -> Source | None:
     if asked.signals is not None:
         return read_signals(Path(asked.signals))
     if asked.strategy is None:
@@ -171,7 +171,9 @@ def _number(value: object) -> object:
         return str(value)
 
 
-def _like(asked: Asked, others: Values) -> tuple[Values | None, RunConfig | None, Values, Source | None]:
+def _like(
+    asked: ChosenStrategy, others: Values
+) -> tuple[Values | None, RunConfig | None, Values, Source | None]:
     """Take the configuration of an earlier run or session; what is given beside it wins.
 
     Raises:

@@ -43,7 +43,7 @@ _HIDDEN = ("webhook",)
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-class Setting(NamedTuple):
+class ConfiguredValue(NamedTuple):
     """A value that file or environment gives an option: of which command, what, and where it stands."""
 
     option: str
@@ -51,14 +51,14 @@ class Setting(NamedTuple):
     source: str
 
 
-class File(NamedTuple):
+class ConfigFile(NamedTuple):
     """What `quantlab.toml` says, as it stands there."""
 
     path: Path
     tables: dict[str, object]
 
 
-def read_file() -> File | None:
+def read_file() -> ConfigFile | None:
     """Return what the file says; None where there is none.
 
     Raises:
@@ -72,7 +72,7 @@ def read_file() -> File | None:
     from pathlib import Path
 
     try:
-        return File(Path(path), tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        return ConfigFile(Path(path), tomllib.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError) as error:
         why = getattr(error, "strerror", None) or error
         said = f" ({NAMED} names it)" if named else ""
@@ -110,7 +110,7 @@ def defaults_of(cli: click.Group, words: Sequence[str]) -> dict[str, object]:
     return values
 
 
-def settings(cli: click.Group) -> list[Setting]:
+def settings(cli: click.Group) -> list[ConfiguredValue]:
     """Return all that file and environment give, for every command.
 
     Raises:
@@ -125,7 +125,7 @@ def settings(cli: click.Group) -> list[Setting]:
             if said is not None:
                 value, source = said
                 name = _names(option)[0]
-                found.append(Setting(f"{' '.join(path)} --{name}", _shown(name, value), source))
+                found.append(ConfiguredValue(f"{' '.join(path)} --{name}", _shown(name, value), source))
     if file is not None:
         _require_known_tables(file, cli)
     return found
@@ -202,7 +202,7 @@ def _variables(path: Sequence[str], option: click.Option) -> list[str]:
 
 
 def _said(
-    option: click.Option, path: tuple[str, ...], values: dict[str, object], file: File | None
+    option: click.Option, path: tuple[str, ...], values: dict[str, object], file: ConfigFile | None
 ) -> tuple[object, str] | None:
     own = [option.envvar] if isinstance(option.envvar, str) else option.envvar or _variables(path, option)
     for variable in own:
@@ -213,7 +213,7 @@ def _said(
     return values[option.name], f"{file.path}: {_key(file, path, option)}"
 
 
-def _key(file: File, path: tuple[str, ...], option: click.Option) -> str:
+def _key(file: ConfigFile, path: tuple[str, ...], option: click.Option) -> str:
     table = _table(file, path)
     name = next((key for key in table if key.replace("_", "-") in _names(option)), None)
     return f"[{'.'.join(path)}] {name}" if name else _shared(file)[_names(option)[0]][0]
@@ -227,7 +227,9 @@ def _shown(name: str, value: object) -> str:
     return redacted(str(value)) if name == "ledger" else str(value)
 
 
-def _values(file: File, cli: click.Group, path: tuple[str, ...], command: click.Command) -> dict[str, object]:
+def _values(
+    file: ConfigFile, cli: click.Group, path: tuple[str, ...], command: click.Command
+) -> dict[str, object]:
     _require_known_top(file, cli)
     options = {name: option for option in _options(command) for name in _names(option)}
     values = {}
@@ -252,7 +254,7 @@ def _values(file: File, cli: click.Group, path: tuple[str, ...], command: click.
     return values
 
 
-def _table(file: File, path: Sequence[str]) -> dict[str, object]:
+def _table(file: ConfigFile, path: Sequence[str]) -> dict[str, object]:
     table = file.tables
     for depth, word in enumerate(path):
         found = next((one for key, one in table.items() if key.replace("_", "-") == word), {})
@@ -264,7 +266,7 @@ def _table(file: File, path: Sequence[str]) -> dict[str, object]:
     return dict(table)
 
 
-def _shared(file: File) -> dict[str, tuple[str, object]]:
+def _shared(file: ConfigFile) -> dict[str, tuple[str, object]]:
     """Return what every command is told that has such an option: by its name, where it stands, and the value."""
     table = _table(file, (ALL,))
     for key in table:
@@ -280,7 +282,7 @@ def _shared(file: File) -> dict[str, tuple[str, object]]:
     return found
 
 
-def _require_known_top(file: File, cli: click.Group) -> None:
+def _require_known_top(file: ConfigFile, cli: click.Group) -> None:
     commands = [one for one in cli.list_commands(click.Context(cli)) if one not in ALONE]
     for key, value in file.tables.items():
         name = key.replace("_", "-")
@@ -296,7 +298,7 @@ def _require_known_top(file: File, cli: click.Group) -> None:
             raise ConfigError(f"{file.path}: {key}: expected a table, [{key}] and below it an option a line.")
 
 
-def _require_known_tables(file: File, cli: click.Group) -> None:
+def _require_known_tables(file: ConfigFile, cli: click.Group) -> None:
     """Refuse a table that belongs to no command: a command's own call looks at its table alone."""
     _require_known_top(file, cli)
     for key in file.tables:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from quantlab.cli.options import Command
-    from quantlab.queries.listing import Asked
+    from quantlab.queries.listing import ListFilter
 
 LIMIT = WholeNumber("sessions", zero="for all")
 
@@ -67,7 +67,7 @@ def filtered(command: Command) -> Command:
     return of_kind(command)
 
 
-def asked_for(*, limit: int | None, **filters: Unpack[Filters]) -> Asked:
+def asked_for(*, limit: int | None, **filters: Unpack[Filters]) -> ListFilter:
     """Return what the options of `filtered` ask for.
 
     Args:
@@ -77,11 +77,11 @@ def asked_for(*, limit: int | None, **filters: Unpack[Filters]) -> Asked:
     Raises:
         ConfigError: a time is none, or a column.
     """
-    from quantlab.queries.listing import Asked
+    from quantlab.queries.listing import ListFilter
 
     sort = filters["sort"]
     order = None if sort is None else _order(sort)
-    return Asked(
+    return ListFilter(
         statuses=filters["statuses"],
         ticker=filters["ticker"],
         strategy=filters["strategy"],

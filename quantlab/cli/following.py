@@ -12,7 +12,7 @@ import click
 from quantlab.base.clock import iso, parse_iso, utc_now
 from quantlab.base.errors import ConfigError
 from quantlab.base.service_manager import notify
-from quantlab.domain.forward import Terms
+from quantlab.domain.forward import ForwardTerms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ def follow(config: RunConfig, settings: Settings, options: LaunchOptions, progre
     )
 
 
-def terms_of(config: RunConfig, settings: Settings) -> Terms:
+def terms_of(config: RunConfig, settings: Settings) -> ForwardTerms:
     """Return how the session is to follow the market.
 
     Raises:
@@ -99,7 +99,7 @@ def terms_of(config: RunConfig, settings: Settings) -> Terms:
     source = open_live(config)
     length = float(step(config.interval).astype("m8[s]").astype(int))
     usual = _PATIENCE_BARS * length if is_intraday(config.interval) else _DAY_SECONDS
-    return Terms(
+    return ForwardTerms(
         warmup=config.warmup,
         source=config.prices,
         settle=source.settle if settings.settle is None else settings.settle,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from quantlab.base.values import JsonObject
-    from quantlab.folders.reconcile import Findings
+    from quantlab.folders.reconcile import Reconciled
     from quantlab.ledger.store import Store
 
 MOST_NAMED = 20
@@ -75,7 +75,7 @@ def _unreadable_in(store: Store) -> dict[str, list[str]]:
         return {session_id: files.split("\n") for session_id, files in connection.execute(sa.text(sql))}
 
 
-def _as_dict(findings: Findings) -> JsonObject:
+def _as_dict(findings: Reconciled) -> JsonObject:
     import msgspec
 
     named: JsonObject = msgspec.to_builtins(findings)
@@ -83,7 +83,7 @@ def _as_dict(findings: Findings) -> JsonObject:
     return named
 
 
-def _lines(findings: Findings) -> Iterator[str]:
+def _lines(findings: Reconciled) -> Iterator[str]:
     found = dict(_named(findings))
     for what, names in found.items():
         if not names:
@@ -96,7 +96,7 @@ def _lines(findings: Findings) -> Iterator[str]:
         yield "Ledger and folders agree; nothing was recorded."
 
 
-def _named(findings: Findings) -> Iterator[tuple[str, list[str]]]:
+def _named(findings: Reconciled) -> Iterator[tuple[str, list[str]]]:
     yield "Adopted", findings.adopted
     yield (
         "Edited",

@@ -118,7 +118,7 @@ def verify(
         raise ConfigError("--sign-key checks signed heads; expected --against FILE with it.")
     witnesses = [read_witness(text, key) for text in against]
     with _opened_to_read(place, url) as store:
-        own: list[maintenance.Told] = [*own_witnesses(store.location), *own_heads(store.location)]
+        own: list[maintenance.ToldHead] = [*own_witnesses(store.location), *own_heads(store.location)]
         findings = maintenance.verify(store, [*own, *witnesses], _progress("events verified"))
         _print_findings(findings, str(store.location), form)
     return 1 if findings.faults else 0

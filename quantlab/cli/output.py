@@ -156,7 +156,7 @@ Cells = tuple["Sequence[str]", "dict[int, str | None]"]
 """A row of a table: its texts, and the colours of cells by their place."""
 
 
-class Layout:
+class TableLayout:
     """How rows stand under headings: in a pipe nothing is ever cut, on a terminal what may be cut is, until it fits.
 
     Attributes:
@@ -237,7 +237,7 @@ class Table:
     def __init__(
         self, headings: Sequence[str], never_cut: Sequence[int] = (0,), cut_first: Sequence[int] = ()
     ) -> None:
-        self._layout = Layout(headings, never_cut, cut_first)
+        self._layout = TableLayout(headings, never_cut, cut_first)
         self._rows: list[Cells] = []
 
     def add(self, cells: Sequence[str], colours: dict[int, str | None] | None = None) -> None:

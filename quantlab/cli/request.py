@@ -125,14 +125,14 @@ def _readable_request_id(text: str) -> str | None:
         return None
 
 
-class Asked(TypedDict):
+class Requested(TypedDict):
     """What a request asks for: the name by which its sender waits for an answer, and the values of the run."""
 
     request_id: str | None
     params: Values
 
 
-def parse_request(text: str) -> Asked:
+def parse_request(text: str) -> Requested:
     """Return the request's fields.
 
     Raises:

@@ -47,7 +47,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TOO_MANY, SERVER_ERRORS, REDIRECTS = 429, 500, range(300, 400)
 
 
-class Told(NamedTuple):
+class ToldAlerts(NamedTuple):
     """What was told: up to which place in the ledger it was looked at, and the alerts that stood there."""
 
     sequence: int
@@ -107,7 +107,7 @@ def alone(file: Path) -> Iterator[None]:
         lock.close()
 
 
-def read_told(file: Path) -> Told:
+def read_told(file: Path) -> ToldAlerts:
     """Return what was told before; nothing where there is no such file.
 
     Raises:
@@ -115,9 +115,11 @@ def read_told(file: Path) -> Told:
     """
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
-        return Told(int(kept["ledger_sequence"]), frozenset((one[0], one[1], one[2]) for one in kept["told"]))
+        return ToldAlerts(
+            int(kept["ledger_sequence"]), frozenset((one[0], one[1], one[2]) for one in kept["told"])
+        )
     except FileNotFoundError:
-        return Told(0, frozenset())
+        return ToldAlerts(0, frozenset())
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise QuantlabError(
             f"{file} is not what was told ({type(error).__name__}); nothing was told now. Delete it to be told of all "

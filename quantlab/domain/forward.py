@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ForwardTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Terms of a forward session; they don't change.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Layout(IntEnum):
+class FileLayout(IntEnum):
     """A spelling of trades.csv and run_report.md.
 
     FIRST: sides in small letters, no participation; trades before the data (0.1.0).
@@ -16,10 +16,10 @@ class Layout(IntEnum):
     SECOND = 2
 
 
-def layout_of(code: object) -> Layout:
+def layout_of(code: object) -> FileLayout:
     """Return the layout of a session or run by what its `started` (or its metadata) tells of the program's own code.
 
     Args:
         code: The field `code`; None where an earlier program, which told none, began it.
     """
-    return Layout.FIRST if code is None else Layout.SECOND
+    return FileLayout.FIRST if code is None else FileLayout.SECOND

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from quantlab.base.text import markdown_cell
 from quantlab.exports import first_layout
 from quantlab.exports import markdown as md
-from quantlab.exports.layout import Layout
+from quantlab.exports.layout import FileLayout
 from quantlab.exports.report_figures import figures_section, months_section
 from quantlab.exports.report_judged import judged, reasons_section
 from quantlab.exports.report_results import drawdowns_section, trades_section
@@ -77,7 +77,7 @@ class ReportHeader:
     reproduce: str
     finished_at: str | None = None
     artifacts: tuple[str, ...] = ALWAYS_THERE
-    layout: Layout = Layout.SECOND
+    layout: FileLayout = FileLayout.SECOND
     rule: str = ""
     params: Mapping[str, object] = field(default_factory=dict)
     lineage: str = ""
@@ -92,7 +92,7 @@ def render(outcome: Outcome, header: ReportHeader) -> str:
     Figures that are undefined show as n/a. Text from outside (ticker, file names, notes) is escaped.
     """
     ends = (_configuration(outcome), _provenance(outcome, header), _files(header), _reproduce(header))
-    if header.layout == Layout.FIRST:
+    if header.layout == FileLayout.FIRST:
         sections: tuple[str, ...] = (
             _opening(outcome, header),
             _warnings(outcome),
@@ -126,7 +126,7 @@ def _opening(outcome: Outcome, header: ReportHeader) -> str:
             f"> **As of {markdown_cell(header.as_of)}.** The session goes on; what follows is no end result."
         )
     parts.append(_summary(outcome, header))
-    if header.layout != Layout.FIRST:
+    if header.layout != FileLayout.FIRST:
         parts += judged(header)
     parts += [md.picture(name, text) for name, text in PICTURES.items() if name in header.artifacts]
     return "\n\n".join(parts)

@@ -15,7 +15,7 @@ import numpy as np
 
 from quantlab.base.errors import DataError
 from quantlab.base.text import csv_cell
-from quantlab.exports.layout import Layout
+from quantlab.exports.layout import FileLayout
 from quantlab.trading.fills import Fills, participation
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class EquityTable:
     equity: NDArray[np.float64]
 
 
-def trades_csv(outcome: Outcome, layout: Layout = Layout.SECOND) -> bytes:
+def trades_csv(outcome: Outcome, layout: FileLayout = FileLayout.SECOND) -> bytes:
     """Return trades.csv (contract 3): one row a fill, in the order of the fills; `layout` says how they are spelled."""
-    first = layout == Layout.FIRST
+    first = layout == FileLayout.FIRST
     fills, prices = Fills.of(outcome.simulation.fills), outcome.prices
     sides = fills.column("side").tolist()
     columns: list[Sequence[str]] = [

@@ -159,7 +159,7 @@ def adopt(
         now: The time of the events.
     """
     outcome = Adoption()
-    progress = Progress(f"Adopting {root}", len(names))
+    progress = LoggedProgress(f"Adopting {root}", len(names))
     renamed: list[str] = []
     # First those that bear their id as their name: of several that claim one id, such a folder is the session.
     facts = _facts(root, names, progress)
@@ -169,7 +169,7 @@ def adopt(
     return outcome
 
 
-class Progress:
+class LoggedProgress:
     """Says how far a long piece of work has come, once a second, and nothing about a short one."""
 
     def __init__(self, what: str, total: int) -> None:
@@ -248,7 +248,7 @@ def _kept(
     }
 
 
-def _facts(root: Path, names: Iterable[str], progress: Progress) -> Iterator[FolderFacts]:
+def _facts(root: Path, names: Iterable[str], progress: LoggedProgress) -> Iterator[FolderFacts]:
     for name in names:
         facts = read_folder(root / name, root)
         progress.step()

@@ -26,7 +26,7 @@ _UNKNOWN = "a ledger that its files name in no way that can be read"
 _LONGEST = 255
 
 
-class Place(NamedTuple):
+class HeadPlace(NamedTuple):
     """Where a session's last event stood, as its files say."""
 
     ledger_id: str
@@ -101,7 +101,7 @@ def recorded_elsewhere(store: Store, told: Mapping[str, object]) -> dict[str, di
     return found
 
 
-def _places_in(root: Path) -> list[tuple[str, Place]]:
+def _places_in(root: Path) -> list[tuple[str, HeadPlace]]:
     found = []
     for name in session_folders(root):
         try:
@@ -114,7 +114,7 @@ def _places_in(root: Path) -> list[tuple[str, Place]]:
     return found
 
 
-def _place(value: object) -> Place | None:
+def _place(value: object) -> HeadPlace | None:
     """Read what metadata say of a ledger; None where it is nothing of ours."""
     if not isinstance(value, dict):
         return None
@@ -123,4 +123,4 @@ def _place(value: object) -> Place | None:
         return None
     if not all(isinstance(text, str) and len(text) <= _LONGEST for text in (ledger_id, digest)):
         return None
-    return Place(printable(str(ledger_id)), sequence, printable(str(digest)))
+    return HeadPlace(printable(str(ledger_id)), sequence, printable(str(digest)))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Place(NamedTuple):
+class FolderPlace(NamedTuple):
     """Where a session's folder is, and its process; the columns of its row that tell that.
 
     Attributes:
@@ -50,7 +50,7 @@ class Place(NamedTuple):
 
 
 _row = paper_sessions.c
-PLACE_COLUMNS = [_row[name] for name in Place._fields if name != "moved_to"]
+PLACE_COLUMNS = [_row[name] for name in FolderPlace._fields if name != "moved_to"]
 _IDS_AT_A_TIME = 500  # before 3.32 SQLite binds at most 999 values in a statement
 
 
@@ -101,12 +101,12 @@ def rebuild_files(
     return made
 
 
-def places_of(store: Store, root: Path) -> list[Place]:
+def places_of(store: Store, root: Path) -> list[FolderPlace]:
     """Return where every session of a root is supposed to be, by session id."""
     return list(_places(store, root))
 
 
-def of_moved_roots(store: Store, root: Path, session_ids: Sequence[str]) -> list[Place]:
+def of_moved_roots(store: Store, root: Path, session_ids: Sequence[str]) -> list[FolderPlace]:
     """Return those of the sessions that came to a shared ledger with no root, or whose root on this host is gone.
 
     Found in another root, they are its own: each place then says so under `moved_to`.
@@ -123,7 +123,7 @@ def of_moved_roots(store: Store, root: Path, session_ids: Sequence[str]) -> list
     ]
 
 
-def is_worked_on(place: Place) -> bool:
+def is_worked_on(place: FolderPlace) -> bool:
     """Tell whether a process may still be at work on a session that has not ended.
 
     On another host that can't be told, so it may. Sessions that were adopted belong to no process of this program
@@ -133,7 +133,7 @@ def is_worked_on(place: Place) -> bool:
     return alive is True or (alive is None and place.origin == "session")
 
 
-def folder_of(root: Path, place: Place) -> Path | None:
+def folder_of(root: Path, place: FolderPlace) -> Path | None:
     """Return a session's folder; None where the ledger names one that is not right inside the root."""
     parts = PurePosixPath(place.path).parts
     if len(parts) != 1 or parts[0] in ("..", "/") or "\x00" in place.path:
@@ -178,7 +178,7 @@ def _edited_metadata(folder: Path, known: Known, root: Path) -> dict[str, bytes]
     return {METADATA_COPY: data} if known.state(METADATA, seen) is State.CURRENT else {}
 
 
-def _heal_or_warn(store: Store, root: Path, place: Place) -> list[str] | None:
+def _heal_or_warn(store: Store, root: Path, place: FolderPlace) -> list[str] | None:
     """Return the files of a session that were made anew; None where they could not be, which is logged."""
     try:
         return _heal_one(store, root, place)
@@ -187,7 +187,7 @@ def _heal_or_warn(store: Store, root: Path, place: Place) -> list[str] | None:
         return None
 
 
-def _heal_one(store: Store, root: Path, place: Place) -> list[str]:
+def _heal_one(store: Store, root: Path, place: FolderPlace) -> list[str]:
     folder = folder_of(root, place)
     if folder is None or place.vanished_at is not None or not (place.ended or folder.is_dir()):
         return []
@@ -203,7 +203,7 @@ def _heal_one(store: Store, root: Path, place: Place) -> list[str]:
 
 def _places(
     store: Store, root: Path, *, pending: bool = False, session_ids: Sequence[str] | None = None
-) -> list[Place]:
+) -> list[FolderPlace]:
     query = sa.select(*PLACE_COLUMNS).order_by(_row.session_id)
     if pending:
         query = query.join(pending_files, pending_files.c.session_id == _row.session_id)
@@ -214,12 +214,12 @@ def _places(
             query = query.where(_row.root.in_(names_of(root, roots)))
         if session_ids is not None:
             return _some(connection, query, session_ids)
-        return [Place(*one) for one in connection.execute(query)]
+        return [FolderPlace(*one) for one in connection.execute(query)]
 
 
-def _some(connection: sa.Connection, query: sa.Select[Any], session_ids: Sequence[str]) -> list[Place]:
-    found: list[Place] = []
+def _some(connection: sa.Connection, query: sa.Select[Any], session_ids: Sequence[str]) -> list[FolderPlace]:
+    found: list[FolderPlace] = []
     for start in range(0, len(session_ids), _IDS_AT_A_TIME):
         some = query.where(_row.session_id.in_(session_ids[start : start + _IDS_AT_A_TIME]))
-        found += [Place(*one) for one in connection.execute(some)]
+        found += [FolderPlace(*one) for one in connection.execute(some)]
     return found

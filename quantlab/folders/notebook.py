@@ -51,7 +51,7 @@ class Ledger:
         import pandas as pd
 
         with open_root(self.location, now=utc_now()) as reader:
-            frame = pd.DataFrame(list(listing.sessions(reader, listing.Asked())))
+            frame = pd.DataFrame(list(listing.sessions(reader, listing.ListFilter())))
         for name in TIMES:
             if name in frame:
                 frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from quantlab.base.values import JsonObject
     from quantlab.exports.index import Beside
-    from quantlab.exports.page.made import File
+    from quantlab.exports.page.made import SessionFile
     from quantlab.ledger.location import Location
     from quantlab.ledger.log import Head
     from quantlab.ledger.reader import Reader
@@ -94,13 +94,13 @@ class PageBeside:
             )
 
 
-def reading(location: Location) -> Callable[[JsonObject, str], File]:
+def reading(location: Location) -> Callable[[JsonObject, str], SessionFile]:
     """Return what reads a session's recorded files, in the root where it stands now, or where it was made."""
-    from quantlab.exports.page.made import File
+    from quantlab.exports.page.made import SessionFile
     from quantlab.folders.reading import recorded_bytes
 
-    def read(row: JsonObject, name: str) -> File:
+    def read(row: JsonObject, name: str) -> SessionFile:
         root = row["root"] if row.get("root") and not location.is_the_roots_own else location.base
-        return File(*recorded_bytes(f"{row['path']}/{name}", root, row["digests"][name]))
+        return SessionFile(*recorded_bytes(f"{row['path']}/{name}", root, row["digests"][name]))
 
     return read

@@ -17,10 +17,10 @@ from quantlab.base.process import this_host
 from quantlab.base.values import JsonObject
 from quantlab.domain.events import OPERATOR, Amended, Event, Found, Recorded, Vanished
 from quantlab.domain.names import METADATA, METADATA_COPY
-from quantlab.folders.adoption import Copy, Progress, adopt, shared_home
+from quantlab.folders.adoption import Copy, LoggedProgress, adopt, shared_home
 from quantlab.folders.comparing import Known, State
 from quantlab.folders.healing import (
-    Place,
+    FolderPlace,
     folder_of,
     heal,
     is_worked_on,
@@ -72,7 +72,7 @@ class Moved(msgspec.Struct, frozen=True):
     folder: str
 
 
-class Findings(msgspec.Struct):
+class Reconciled(msgspec.Struct):
     """What bringing ledger and disk together came to.
 
     Attributes:
@@ -98,7 +98,7 @@ class Findings(msgspec.Struct):
     troubles: list[str] = msgspec.field(default_factory=list)
 
 
-def reconcile(store: Store, root: Path, *, now: datetime) -> Findings:
+def reconcile(store: Store, root: Path, *, now: datetime) -> Reconciled:
     """Record what is new, edited, gone or back in a root, and make anew what is merely behind.
 
     Called again right away it finds nothing. Sessions that a process may be at work on are left alone.
@@ -112,7 +112,7 @@ def reconcile(store: Store, root: Path, *, now: datetime) -> Findings:
         ConfigError: the root can't be listed.
         LedgerError: the ledger can't be written.
     """
-    findings = Findings(remade=heal(store, root))
+    findings = Reconciled(remade=heal(store, root))
     remove_leftovers(root)
     try:
         names, closed, odd = session_folders(root), closed_folders(root), unstorable_folders(root)
@@ -125,7 +125,7 @@ def reconcile(store: Store, root: Path, *, now: datetime) -> Findings:
     places = [place for place in places_of(store, root) if place.path not in closed]
     moved = _adopt_new(store, root, names, places, findings, now)
     names_there = set(names)
-    progress = Progress(f"Comparing {root}", len(places))
+    progress = LoggedProgress(f"Comparing {root}", len(places))
     for start in range(0, len(places), _SESSIONS_AT_A_TIME):
         some = places[start : start + _SESSIONS_AT_A_TIME]
         _reconcile_some(store, root, some, moved, names_there, findings, now, progress)
@@ -150,8 +150,8 @@ def _adopt_new(
     store: Store,
     root: Path,
     names: Sequence[str],
-    places: list[Place],
-    findings: Findings,
+    places: list[FolderPlace],
+    findings: Reconciled,
     now: datetime,
 ) -> dict[str, str]:
     """Adopt the folders that no session is known to have; returns those of known sessions that have moved.
@@ -176,11 +176,11 @@ def _adopt_new(
     return moved
 
 
-def _is_elsewhere_too(root: Path, place: Place, names: set[str]) -> bool:
+def _is_elsewhere_too(root: Path, place: FolderPlace, names: set[str]) -> bool:
     return place.moved_to is None and _is_there(root, place, names)
 
 
-def _is_there(root: Path, place: Place, names: set[str]) -> bool:
+def _is_there(root: Path, place: FolderPlace, names: set[str]) -> bool:
     """Tell whether a session's folder is where it was; ours may lack every file, for they can be re-made."""
     if place.path in names:
         return True
@@ -191,12 +191,12 @@ def _is_there(root: Path, place: Place, names: set[str]) -> bool:
 def _reconcile_some(
     store: Store,
     root: Path,
-    places: Sequence[Place],
+    places: Sequence[FolderPlace],
     moved: dict[str, str],
     names: set[str],
-    findings: Findings,
+    findings: Reconciled,
     now: datetime,
-    progress: Progress,
+    progress: LoggedProgress,
 ) -> None:
     todo: dict[str, _Session] = {}
     for place in places:
@@ -215,7 +215,7 @@ def _reconcile_some(
 
 
 def _located(
-    root: Path, place: Place, moved: dict[str, str], names: set[str], findings: Findings
+    root: Path, place: FolderPlace, moved: dict[str, str], names: set[str], findings: Reconciled
 ) -> _Session | None:
     """Find a session's folder; None where there is nothing to do about it."""
     session_id = place.session_id
@@ -236,7 +236,7 @@ def _located(
     return None
 
 
-def _found(place: Place, folder: str) -> Found:
+def _found(place: FolderPlace, folder: str) -> Found:
     host = None if place.moved_to is None else this_host()
     return Found(folder=folder, root=place.moved_to, host=host)
 
@@ -244,14 +244,14 @@ def _found(place: Place, folder: str) -> Found:
 class _Session:
     """One session while it is compared: what to record of it, and what to make anew."""
 
-    def __init__(self, place: Place, folder: Path | None, noted: list[Event]) -> None:
+    def __init__(self, place: FolderPlace, folder: Path | None, noted: list[Event]) -> None:
         self.place = place
         self.folder = folder
         self._noted = noted
         self._known: Known | None = None
         self._behind: list[str] = []
 
-    def compare(self, recorded: Sequence[Recorded], root: Path, findings: Findings) -> None:
+    def compare(self, recorded: Sequence[Recorded], root: Path, findings: Reconciled) -> None:
         known = self._known = Known(recorded)
         if len(recorded) != self.place.last_version:
             return  # it has moved on since it was listed; the next call looks again
@@ -283,7 +283,7 @@ class _Session:
                 actor=OPERATOR,
             )
 
-    def rebuild(self, root: Path, findings: Findings) -> None:
+    def rebuild(self, root: Path, findings: Reconciled) -> None:
         if not self._behind or self.folder is None or self._known is None:
             return
         session_id = self.place.session_id
@@ -303,7 +303,7 @@ def _events(store: Store, session_ids: Sequence[str]) -> Iterator[tuple[str, lis
             yield session_id, list(of_session)
 
 
-def _note(recorded: Sequence[Entry], findings: Findings) -> None:
+def _note(recorded: Sequence[Entry], findings: Reconciled) -> None:
     for entry in recorded:
         event = entry.event
         if isinstance(event, Vanished):

@@ -71,7 +71,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-class Told(Protocol):
+class ToldHead(Protocol):
     """What the ledger once said of itself."""
 
     @property
@@ -82,7 +82,7 @@ class Told(Protocol):
         """Return what of the ledger does not agree with it."""
 
 
-def verify(store: Store, witnesses: Iterable[Told] = (), progress: Progress = _silent) -> Findings:
+def verify(store: Store, witnesses: Iterable[ToldHead] = (), progress: Progress = _silent) -> Findings:
     """Check all that can be checked of a ledger, in one snapshot; nothing is changed.
 
     Args:

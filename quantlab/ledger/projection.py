@@ -48,7 +48,7 @@ _BATCH = 1_000
 _SESSION, _TYPE, _PAYLOAD = (log.COLUMNS.index(name) for name in ("session_id", "type", "payload"))
 
 
-class Difference(NamedTuple):
+class RowDifference(NamedTuple):
     """Where the stored projection is not what the events make."""
 
     session_id: str
@@ -143,7 +143,7 @@ def fold_all(connection: sa.Connection, watch: Watch | None = None) -> Iterator[
         yield lifecycle.fold(of_session)
 
 
-def differences(connection: sa.Connection, watch: Watch | None = None) -> Iterator[Difference]:
+def differences(connection: sa.Connection, watch: Watch | None = None) -> Iterator[RowDifference]:
     """Compare the stored projection with the fold of the events, row by row and then the counts; flat memory.
 
     Raises:
@@ -168,33 +168,33 @@ def _paired(
         right = next(stored, None) if right_first else right
 
 
-def _compared(expected: Session | None, stored: Session | None) -> Iterator[Difference]:
+def _compared(expected: Session | None, stored: Session | None) -> Iterator[RowDifference]:
     if expected is not None and stored is not None:
         for column, value in differing(stored, expected).items():
             held = getattr(stored, column)
             if held != value:
-                yield Difference(expected.session_id, column, held, value)
+                yield RowDifference(expected.session_id, column, held, value)
     elif expected is not None:
-        yield Difference(expected.session_id, "session_id", None, expected.session_id)
+        yield RowDifference(expected.session_id, "session_id", None, expected.session_id)
     elif stored is not None:
-        yield Difference(stored.session_id, "session_id", stored.session_id, None)
+        yield RowDifference(stored.session_id, "session_id", stored.session_id, None)
 
 
-def _miscounted(connection: sa.Connection) -> Iterator[Difference]:
+def _miscounted(connection: sa.Connection) -> Iterator[RowDifference]:
     counted = {(status, ready): n for status, ready, n in connection.execute(_counted)}
     actual = {(status, ready): n for status, ready, n in connection.execute(_counts)}
     for status, ready in sorted(counted.keys() | actual.keys()):
         stored, expected = counted.get((status, ready)), actual.get((status, ready))
         if stored != expected:
-            yield Difference(f"session_counts {status!r}, ready {ready}", "sessions", stored, expected)
+            yield RowDifference(f"session_counts {status!r}, ready {ready}", "sessions", stored, expected)
     yield from _untold_trials(connection)
 
 
-def _untold_trials(connection: sa.Connection) -> Iterator[Difference]:
+def _untold_trials(connection: sa.Connection) -> Iterator[RowDifference]:
     known = {tuple(row) for row in connection.execute(_known_trials)}
     made = {tuple(row) for row in connection.execute(_trials)}
     for trial in sorted(known ^ made):
-        yield Difference(
+        yield RowDifference(
             f"session_trials {' '.join(trial)}",
             "rules_hash",
             trial[-1] if trial in known else None,

@@ -33,7 +33,7 @@ _ALWAYS = ("session_id", "created_at", "started_at", "updated_at", "path", "root
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ListFilter:
     """Which sessions are asked for; without any of these, all.
 
     Attributes:
@@ -76,7 +76,7 @@ class Asked:
         return bound | {f"status_{place}": status for place, status in enumerate(self.statuses)}
 
 
-def sessions(reader: Reader, asked: Asked) -> Iterator[Row]:
+def sessions(reader: Reader, asked: ListFilter) -> Iterator[Row]:
     """Yield the sessions of the view `session_list`, newest first; memory does not grow with their number."""
     streams = [reader.stream(sql, **parameters) for sql, parameters in queries(asked)]
     rows = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=_newness, reverse=True)
@@ -91,7 +91,7 @@ def sessions(reader: Reader, asked: Asked) -> Iterator[Row]:
             stream.close()
 
 
-def count(reader: Reader, asked: Asked) -> int:
+def count(reader: Reader, asked: ListFilter) -> int:
     """Return how many sessions `sessions` yields."""
     if not asked.is_filtered and asked.limit is None:
         sql = "SELECT CAST(COALESCE(SUM(sessions), 0) AS BIGINT) AS n FROM session_counts"
@@ -102,7 +102,7 @@ def count(reader: Reader, asked: Asked) -> int:
     return int((reader.row(sql, **asked.parameters()) or {})["n"])
 
 
-def queries(asked: Asked) -> list[Query]:
+def queries(asked: ListFilter) -> list[Query]:
     """Return the queries whose rows, merged, are the answer.
 
     The index of times of creation serves all but the sessions that have none, of which there are few.
@@ -127,13 +127,13 @@ def queries(asked: Asked) -> list[Query]:
     ]
 
 
-def _picked(asked: Asked) -> str:
+def _picked(asked: ListFilter) -> str:
     if not asked.columns:
         return "*"
     return ", ".join(f'"{name}"' for name in dict.fromkeys((*asked.columns, *_ALWAYS)))
 
 
-def _where(asked: Asked, at: str, *conditions: str) -> str:
+def _where(asked: ListFilter, at: str, *conditions: str) -> str:
     """Return the condition that is asked for.
 
     Args:

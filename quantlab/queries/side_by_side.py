@@ -57,7 +57,7 @@ class Side(NamedTuple):
     figures: Mapping[str, float | None]
 
 
-class Line(NamedTuple):
+class ComparedLine(NamedTuple):
     """One thing that is told of each.
 
     Attributes:
@@ -92,7 +92,7 @@ def side_of_session(row: Row) -> Side:
     )
 
 
-def compared(sides: Sequence[Side], *, everything: bool = False) -> list[Line]:
+def compared(sides: Sequence[Side], *, everything: bool = False) -> list[ComparedLine]:
     """Return what sets sides apart, in the order configuration, facts, figures.
 
     Args:
@@ -107,7 +107,7 @@ def is_one_span(sides: Sequence[Side]) -> bool:
     return len({tuple(repr(side.configuration.get(name)) for name in SPAN) for side in sides}) == 1
 
 
-def _lines(sides: Sequence[Side]) -> Iterator[Line]:
+def _lines(sides: Sequence[Side]) -> Iterator[ComparedLine]:
     ranked = is_one_span(sides)
     for part in ("configuration", "facts", "figures"):
         told: list[Mapping[str, object]] = [getattr(side, part) for side in sides]
@@ -116,7 +116,7 @@ def _lines(sides: Sequence[Side]) -> Iterator[Line]:
             if part == "facts" and all(value is None for value in values):
                 continue
             has_best = part == "figures" and ranked and FIGURES.get(name)
-            yield Line(
+            yield ComparedLine(
                 part, name, values, _best([side.figures.get(name) for side in sides]) if has_best else ()
             )
 

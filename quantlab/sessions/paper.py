@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from quantlab.base.values import JsonObject
     from quantlab.domain.config import RunConfig
-    from quantlab.domain.forward import Terms
+    from quantlab.domain.forward import ForwardTerms
     from quantlab.domain.session import Session
     from quantlab.exports.report import ReportHeader
     from quantlab.ledger.recorder import Recorder
@@ -100,7 +100,7 @@ class PaperSession:
         request_id: str | None,
         reproduce: str,
         strategy: Chosen | None = None,
-        forward: Terms | None = None,
+        forward: ForwardTerms | None = None,
         research_trials: int | None = None,
     ) -> None:
         """Record `started` and write metadata, status and configuration.

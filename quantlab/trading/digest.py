@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _PER_BAR = ("cash", "quantity", "mark", "equity")
 
 
-class Difference(NamedTuple):
+class FirstDifference(NamedTuple):
     """Where two simulations part first.
 
     Attributes:
@@ -58,7 +58,7 @@ def result_digest(simulation: Simulation) -> str:
     return digest.hexdigest()
 
 
-def first_difference(first: Simulation, second: Simulation, prices: Prices) -> Difference | None:
+def first_difference(first: Simulation, second: Simulation, prices: Prices) -> FirstDifference | None:
     """Return the earliest bar at which two simulations differ, or None where none does.
 
     Of several differences in one bar, causes come before effects: fill, cash, quantity, mark, equity.
@@ -72,7 +72,7 @@ def first_difference(first: Simulation, second: Simulation, prices: Prices) -> D
     if not found:
         return None
     bar, field, one, other = min(found, key=lambda difference: difference[0])
-    return Difference(bar, field, _time(prices, bar), one, other)
+    return FirstDifference(bar, field, _time(prices, bar), one, other)
 
 
 def _add(digest: hashlib._Hash, name: str, values: Array) -> None:

@@ -44,7 +44,7 @@ begin with at least."""
 Number = TypeVar("Number", float, "NDArray[np.float64]")
 
 
-class Terms(NamedTuple):
+class FillTerms(NamedTuple):
     """What a fill comes to: price, units and fee, and what is held after it."""
 
     price: float
@@ -61,7 +61,9 @@ def is_plain(config: RunConfig) -> bool:
     )
 
 
-def bought(cash: float, raw: float, slippage: float, config: RunConfig, size: float = 1.0) -> Terms | None:
+def bought(
+    cash: float, raw: float, slippage: float, config: RunConfig, size: float = 1.0
+) -> FillTerms | None:
     """Return the terms on which a buy at a raw price fills; None where it is not placed.
 
     Args:
@@ -82,10 +84,10 @@ def bought(cash: float, raw: float, slippage: float, config: RunConfig, size: fl
         return None
     fee = fee_of(price, units, config)
     left = max(cash - (units * price + fee), 0.0) if config.lot_size else cash - budget
-    return Terms(price, units, fee, left, units)
+    return FillTerms(price, units, fee, left, units)
 
 
-def sold(cash: float, units: float, raw: float, slippage: float, config: RunConfig) -> Terms | None:
+def sold(cash: float, units: float, raw: float, slippage: float, config: RunConfig) -> FillTerms | None:
     """Return the terms on which all units are sold at a raw price; None where the order is not placed."""
     price = on_tick(sell_price(raw, slippage), config.tick_size, up=False)
     fee = fee_of(price, units, config)
@@ -95,7 +97,7 @@ def sold(cash: float, units: float, raw: float, slippage: float, config: RunConf
         after = cash + units * cash_per_unit(price, config.fee, config.fee_per_unit)
     if not is_plain(config) and (_is_too_small(units, price, config) or after < 0.0):
         return None
-    return Terms(price, units, fee, after, 0.0)
+    return FillTerms(price, units, fee, after, 0.0)
 
 
 def fee_of(price: float, units: float, config: RunConfig) -> float:

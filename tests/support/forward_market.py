@@ -14,7 +14,7 @@ from unittest.mock import patch
 import numpy as np
 
 from quantlab.domain.config import validated
-from quantlab.domain.forward import Terms
+from quantlab.domain.forward import ForwardTerms
 from quantlab.folders.roots import open_root_store
 from quantlab.ledger.location import locate
 from quantlab.runner.options import LaunchOptions
@@ -23,7 +23,7 @@ from quantlab.sessions.forward import resume as resume_module
 from quantlab.sessions.forward.begin import begin
 from quantlab.sessions.forward.drive import Driven, DriveOptions
 from quantlab.sessions.forward.resume import resume
-from quantlab.trading.forward.turn import Answer
+from quantlab.trading.forward.turn import SourceAnswer
 from quantlab.trading.market import Origin, Prices
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def begun(
 ) -> Driven:
     """Begin a session and take one turn."""
     config = validated(settings(market, **changes))
-    terms = Terms(
+    terms = ForwardTerms(
         warmup=config.warmup, source=config.prices, settle=0.0, patience=86_400.0, bars=bars, until=until
     )
     options = LaunchOptions(outdir=outdir, reproduce=lambda *_: "quantlab", clock=market.clock)
@@ -131,15 +131,15 @@ class InMemory:
         self._times = np.array([at.replace(tzinfo=None) for at, *_ in market.rows], dtype="M8[ns]")
         self._columns = np.array([values for _, *values in market.rows]).T.copy()
 
-    def closed_bars(self, since: np.datetime64, now: datetime) -> Answer:
+    def closed_bars(self, since: np.datetime64, now: datetime) -> SourceAnswer:
         """Return the bars from a time on that have closed."""
         last_opened = np.datetime64(now.replace(tzinfo=None), "ns") - self._length
         first, end = np.searchsorted(self._times, since), np.searchsorted(self._times, last_opened, "right")
         names = ("open", "high", "low", "close", "volume")
         columns = {name: column[first:end] for name, column in zip(names, self._columns, strict=True)}
-        return Answer(prices=Prices(times=self._times[first:end], origin=IN_MEMORY, **columns))
+        return SourceAnswer(prices=Prices(times=self._times[first:end], origin=IN_MEMORY, **columns))
 
-    def history(self, bars: int, now: datetime) -> Answer:
+    def history(self, bars: int, now: datetime) -> SourceAnswer:
         """Return every bar that has closed."""
         return self.closed_bars(self._times[0], now)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantlab.base.clock import iso
 from quantlab.domain.events import Bar, Heartbeat, Revised, Succeeded
-from quantlab.domain.forward import Terms
+from quantlab.domain.forward import ForwardTerms
 from support.sessions_builder import NOW, SUMMARY, Sessions, ago
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def forty(sessions: Sessions) -> Sessions:
 def followed(sessions: Sessions, name: str, *, bars: int) -> Sessions:
     """Record a session that has followed the market for so many days: a bar was corrected, the next is overdue."""
     begun = ago(days=bars + 2)
-    terms = Terms(warmup=100, source="yahoo", settle=0.0, patience=86_400.0)
+    terms = ForwardTerms(warmup=100, source="yahoo", settle=0.0, patience=86_400.0)
     sessions.started(name, begun, config_hash="e" * 64, request_id="overdue", forward=terms)
     sessions.record(name, begun, Heartbeat(stage="warmed_up", bars_done=0, bars_expected=None))
     for place in range(bars):

@@ -15,7 +15,7 @@ from quantlab.trading.prices.asked import asked_by
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from quantlab.trading.prices.asked import Asked
+    from quantlab.trading.prices.asked import AskedBars
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 ORIGIN = Origin(source="file", detail="made by hand", adjusted=None, retrieved_at="2026-03-04T05:06:07+00:00")
@@ -33,7 +33,7 @@ def config(**changes: Any) -> RunConfig:
     return RunConfig(**values)
 
 
-def asked(now: datetime = NOW, **changes: Any) -> Asked:
+def asked(now: datetime = NOW, **changes: Any) -> AskedBars:
     """Return what a configuration with these changes asks for."""
     return asked_by(config(**changes), now)
 

@@ -16,7 +16,7 @@ from quantlab.base.process import start_mark
 from quantlab.domain.documents import documents
 from quantlab.domain.events import Succeeded
 from quantlab.folders.adoption import FolderFacts, read_folder
-from quantlab.folders.reconcile import Findings, reconcile
+from quantlab.folders.reconcile import Reconciled, reconcile
 from quantlab.ledger import log
 from support.sessions_builder import NOW, SUMMARY, Sessions, ago
 
@@ -89,7 +89,7 @@ def types(sessions: Sessions, session_id: str) -> list[str]:
         return [one.type for one in log.read_session(connection, session_id)]
 
 
-def reconciled(sessions: Sessions, **later: float) -> Findings:
+def reconciled(sessions: Sessions, **later: float) -> Reconciled:
     """Bring ledger and disk together."""
     return reconcile(sessions.store, sessions.root, now=NOW + timedelta(**later))
 

@@ -9,7 +9,7 @@ from quantlab.cli import output
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from quantlab.queries.side_by_side import Line
+    from quantlab.queries.side_by_side import ComparedLine
 
 _SHORT_END = 8
 _HASHES, _SHOWN_OF_HASH = ("data_hash", "result_digest", "git_commit", "strategy_digest"), 12
@@ -25,7 +25,7 @@ _FRACTIONS = {
 }
 
 
-def as_table(ids: Sequence[str], lines: Sequence[Line]) -> str:
+def as_table(ids: Sequence[str], lines: Sequence[ComparedLine]) -> str:
     """Return a row for each thing that is told, a column for each that is compared, the best marked by a star."""
     if not lines:
         return "They differ in nothing."
@@ -44,7 +44,7 @@ def as_table(ids: Sequence[str], lines: Sequence[Line]) -> str:
     return f"{told}\n\n* the best" if any(line.best for line in lines) else told
 
 
-def as_csv(ids: Sequence[str], lines: Sequence[Line]) -> str:
+def as_csv(ids: Sequence[str], lines: Sequence[ComparedLine]) -> str:
     """Return `part, name`, a column each by its id, and the ids of the best."""
     rows = (
         {
@@ -58,7 +58,7 @@ def as_csv(ids: Sequence[str], lines: Sequence[Line]) -> str:
     return output.as_csv(("part", "name", *ids, "best"), rows)
 
 
-def as_json(ids: Sequence[str], lines: Sequence[Line]) -> str:
+def as_json(ids: Sequence[str], lines: Sequence[ComparedLine]) -> str:
     """Return `{compared: [ids], lines: [{part, name, values: {id: value}, best: [ids]}]}`."""
     told = [
         {
@@ -72,7 +72,7 @@ def as_json(ids: Sequence[str], lines: Sequence[Line]) -> str:
     return output.as_json({"compared": list(ids), "lines": told})
 
 
-FORMATS: dict[str, Callable[[Sequence[str], Sequence[Line]], str]] = {
+FORMATS: dict[str, Callable[[Sequence[str], Sequence[ComparedLine]], str]] = {
     "table": as_table,
     "csv": as_csv,
     "json": as_json,
@@ -92,7 +92,7 @@ def _shown(name: str, value: object) -> str:
     return text[:_SHOWN_OF_HASH] if name in _HASHES else text
 
 
-def _apart(line: Line) -> tuple[object, ...]:
+def _apart(line: ComparedLine) -> tuple[object, ...]:
     """Return the values, of lists of words those alone that not all have: they are too wide for a column."""
     if line.name not in _WORDS:
         return line.values

@@ -136,7 +136,7 @@ def as_table(listed: Listed) -> Iterator[str]:
     names = listed.columns or _usual(listed, is_narrow=width is not None and width < WIDE)
     columns = [TABLE.get(name) or _plain(name) for name in names]
     cut_first = [place for place, column in enumerate(columns) if column.cut]
-    layout = output.Layout(
+    layout = output.TableLayout(
         names,
         never_cut=[place for place, column in enumerate(columns) if column.cut == 0],
         cut_first=sorted(cut_first, key=lambda place: columns[place].cut or 0),

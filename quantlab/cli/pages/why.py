@@ -35,7 +35,7 @@ def as_table(shown: Bars, known: Bars) -> Iterator[str]:
     names = _names(shown)
     headings = (*_BEFORE, *names, *_AFTER)
     numbers = tuple(range(1, 2 + len(names)))
-    layout = output.Layout(headings, never_cut=(0, len(headings) - 1), flush_right=numbers)
+    layout = output.TableLayout(headings, never_cut=(0, len(headings) - 1), flush_right=numbers)
 
     def rows() -> Iterator[output.Cells]:
         for one in shown:

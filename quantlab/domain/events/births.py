@@ -10,7 +10,7 @@ from quantlab.base.values import JsonObject
 from quantlab.domain.columns import Columns, column, replace
 from quantlab.domain.config import BUILT_IN_PARAMETERS, BUILT_IN_STRATEGY, RunConfig, rules_hash
 from quantlab.domain.events.event import Event, Kind, long_before
-from quantlab.domain.forward import Terms
+from quantlab.domain.forward import ForwardTerms
 from quantlab.domain.names import CONFIG, METADATA, METADATA_COPY, METRICS, REPORT, STATUS, TRADES
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Started(Event, frozen=True, kw_only=True):
     rules_hash: str | None = None
     like: JsonObject | None = None
     like_changes: JsonObject | None = None
-    forward: Terms | None = None
+    forward: ForwardTerms | None = None
     ledger: str | None = None
     research_trials: int | None = None
     clock_before: str | None = None

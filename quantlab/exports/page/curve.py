@@ -23,7 +23,7 @@ SHOWN = ("timestamp", "side", "exec_price", "qty", "equity_after", "reason")
 Fill = dict[str, str]
 
 
-class Curve(NamedTuple):
+class PageCurve(NamedTuple):
     """Equity over time.
 
     Attributes:
@@ -39,7 +39,7 @@ class Curve(NamedTuple):
     is_of_fills: bool
 
 
-class Line(NamedTuple):
+class DrawnLine(NamedTuple):
     """A drawn line: the `d` of a path, in a box of `width` by `height`."""
 
     d: Markup
@@ -53,7 +53,7 @@ class Line(NamedTuple):
         return f"0 -{room} {self.width} {self.height + 2 * room}"
 
 
-def of_equity(data: bytes) -> Curve | None:
+def of_equity(data: bytes) -> PageCurve | None:
     """Read the curve of an equity.csv; None where it holds none."""
     lines = data.decode("utf-8", "replace").splitlines()[1:]
     try:
@@ -61,12 +61,12 @@ def of_equity(data: bytes) -> Curve | None:
     except ValueError:
         equity = []
     if equity and math.isfinite(sum(equity)):
-        return Curve(_first_cell(lines[0]), _first_cell(lines[-1]), equity, is_of_fills=False)
+        return PageCurve(_first_cell(lines[0]), _first_cell(lines[-1]), equity, is_of_fills=False)
     pairs = [(_first_cell(line), line.rpartition(",")[2]) for line in lines]  # a few may be no numbers
     return _curve(pairs, is_of_fills=False)
 
 
-def of_fills(fills: list[Fill]) -> Curve | None:
+def of_fills(fills: list[Fill]) -> PageCurve | None:
     """Take the curve off the equity after each fill; None where there is none."""
     return _curve([(one["timestamp"], one["equity_after"]) for one in fills], is_of_fills=True)
 
@@ -91,7 +91,7 @@ def parts_for(place: int, sessions: int) -> int:
     return max(FEWEST_PARTS, min(MOST_PARTS, left // (sessions - FINE)))
 
 
-def drawn(values: Sequence[float], height: int = HEIGHT) -> Line | None:
+def drawn(values: Sequence[float], height: int = HEIGHT) -> DrawnLine | None:
     """Return the line through values at even distances, over so many steps; None for fewer than two."""
     if len(values) < 2:  # noqa: PLR2004 - a point is no line
         return None
@@ -100,17 +100,17 @@ def drawn(values: Sequence[float], height: int = HEIGHT) -> Line | None:
     heights = [round((high - value) * scale) if scale else height // 2 for value in values]
     steps = (f"1 {after - before}" for before, after in pairwise(heights))
     d = f"M0 {heights[0]}l{' '.join(steps)}".replace(" -", "-")
-    return Line(Markup(d), len(values) - 1, height)  # noqa: S704 - numbers of ours
+    return DrawnLine(Markup(d), len(values) - 1, height)  # noqa: S704 - numbers of ours
 
 
-def _curve(pairs: Iterable[tuple[str, str]], *, is_of_fills: bool) -> Curve | None:
+def _curve(pairs: Iterable[tuple[str, str]], *, is_of_fills: bool) -> PageCurve | None:
     times, equity = [], []
     for time, cell in pairs:
         value = _number(cell)
         if value is not None:
             times.append(time)
             equity.append(value)
-    return Curve(times[0], times[-1], equity, is_of_fills) if equity else None
+    return PageCurve(times[0], times[-1], equity, is_of_fills) if equity else None
 
 
 def _first_cell(line: str) -> str:

@@ -42,14 +42,14 @@ _POLICY = (
 )
 
 
-class File(NamedTuple):
+class SessionFile(NamedTuple):
     """A session's file: its bytes, or why they are not to be used."""
 
     data: bytes | None
     trouble: str | None
 
 
-def made(found: Row, read: Callable[[Row, str], File]) -> bytes:
+def made(found: Row, read: Callable[[Row, str], SessionFile]) -> bytes:
     """Return the page, UTF-8; equal facts, files and time give equal bytes.
 
     Args:
@@ -116,7 +116,7 @@ def _timeline(lines: list[Row]) -> list[str]:
     return [*told, f"and {left} more"] if left else told
 
 
-def _add_result(row: Row, read: Callable[[Row, str], File], left: int, parts: int) -> int:
+def _add_result(row: Row, read: Callable[[Row, str], SessionFile], left: int, parts: int) -> int:
     """Add `fills`, `n_fills`, `troubles`, and the lines with what they span; returns how many fills the page shows."""
     row |= {"fills": [], "n_fills": 0, "curve": None, "line": None, "fall": None, "troubles": []}
     if row["status"] != "success":
@@ -134,7 +134,9 @@ def _add_result(row: Row, read: Callable[[Row, str], File], left: int, parts: in
     return len(row["fills"])
 
 
-def _use(row: Row, read: Callable[[Row, str], File], name: str, parse: Callable[[bytes], T]) -> T | None:
+def _use(
+    row: Row, read: Callable[[Row, str], SessionFile], name: str, parse: Callable[[bytes], T]
+) -> T | None:
     """Return what a recorded file holds; None where none was recorded, or it is not to be used, which is noted."""
     if name not in row["digests"]:
         return None

@@ -28,14 +28,14 @@ from quantlab.trading.prices.live import open_live
 
 if TYPE_CHECKING:
     from quantlab.domain.config import RunConfig
-    from quantlab.domain.forward import Terms
+    from quantlab.domain.forward import ForwardTerms
     from quantlab.ledger.store import Store
     from quantlab.runner.options import LaunchOptions
     from quantlab.sessions.forward.drive import Driven, DriveOptions
 
 
 def begin(
-    config: RunConfig, terms: Terms, options: LaunchOptions, drive: DriveOptions, *, one_turn: bool
+    config: RunConfig, terms: ForwardTerms, options: LaunchOptions, drive: DriveOptions, *, one_turn: bool
 ) -> Driven:
     """Begin a session and follow the market, or take one turn.
 

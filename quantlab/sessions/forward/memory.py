@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from quantlab.base.values import JsonObject
     from quantlab.domain.config import RunConfig
-    from quantlab.domain.forward import Terms
+    from quantlab.domain.forward import ForwardTerms
     from quantlab.trading.forward.tape import BarTape, SeenBar
     from quantlab.trading.results import Fill
 
@@ -77,7 +77,7 @@ class Memory:
     session_id: str
     began_at: str
     started: Started
-    terms: Terms
+    terms: ForwardTerms
     config: RunConfig
     tape: BarTape
     view: SourceView = field(default_factory=SourceView)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from quantlab.trading.forward.schedule import Schedule
     from quantlab.trading.forward.taking import Taken
     from quantlab.trading.forward.tape import SeenBar
-    from quantlab.trading.forward.turn import Answer, NewBar
+    from quantlab.trading.forward.turn import NewBar, SourceAnswer
     from quantlab.trading.market import Prices
     from quantlab.trading.prices.live import LiveSource
     from quantlab.trading.tape import Decider
@@ -116,7 +116,7 @@ def turn(driver: Driver, source: LiveSource, strategy: Decider, *, void: int = 0
     )
 
 
-def _is_on_tape(memory: Memory, answer: Answer) -> bool:
+def _is_on_tape(memory: Memory, answer: SourceAnswer) -> bool:
     """Tell whether no bar of an answer is still to come: too young, behind a missing one, or behind the end."""
     times = answer.prices.times
     return not len(times) or bool(times[-1] <= memory.tape.times[-1])
@@ -138,7 +138,7 @@ def _within(memory: Memory, bars: Sequence[NewBar]) -> Sequence[NewBar]:
 class _Look:
     """One look at the market, as its bars tell of it."""
 
-    answer: Answer
+    answer: SourceAnswer
     schedule: Schedule
     rules: Rules
     now: np.datetime64

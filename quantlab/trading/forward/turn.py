@@ -30,7 +30,7 @@ MOST_SKEW = np.timedelta64(30, "s")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class SourceAnswer:
     """What a source gave.
 
     Attributes:
@@ -93,7 +93,12 @@ class Plan:
 
 
 def plan(
-    tape: BarTape, view: SourceView, answer: Answer, schedule: Schedule, rules: Rules, now: np.datetime64
+    tape: BarTape,
+    view: SourceView,
+    answer: SourceAnswer,
+    schedule: Schedule,
+    rules: Rules,
+    now: np.datetime64,
 ) -> Plan:
     """Say what an answer comes to.
 
@@ -137,7 +142,7 @@ def due_at(schedule: Schedule, last_opened: np.datetime64, rules: Rules) -> np.d
     return due
 
 
-def closed(answer: Answer, rules: Rules, now: np.datetime64) -> NDArray[np.bool_]:
+def closed(answer: SourceAnswer, rules: Rules, now: np.datetime64) -> NDArray[np.bool_]:
     """Tell which bars have closed by both clocks, and have settled or been followed by another; one entry a bar."""
     present = now if answer.source_time is None else min(now, answer.source_time)
     ends = bar_ends(answer.prices.times, rules.interval)
@@ -147,7 +152,7 @@ def closed(answer: Answer, rules: Rules, now: np.datetime64) -> NDArray[np.bool_
     return result
 
 
-def _skew(answer: Answer, now: np.datetime64) -> np.timedelta64 | None:
+def _skew(answer: SourceAnswer, now: np.datetime64) -> np.timedelta64 | None:
     if answer.source_time is None:
         return None
     skew: np.timedelta64 = answer.source_time - now

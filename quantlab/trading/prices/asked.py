@@ -14,7 +14,7 @@ from quantlab.trading.prices.reading import DEFAULT_READING, Reading, reading_of
 
 __all__ = [
     "PATH_LENGTH",
-    "Asked",
+    "AskedBars",
     "Received",
     "Split",
     "asked_by",
@@ -50,7 +50,7 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class AskedBars:
     """The bars that a configuration asks for.
 
     Attributes:
@@ -96,9 +96,9 @@ class Received:
     understood: str = ""
 
 
-def asked_by(config: RunConfig, now: datetime) -> Asked:
+def asked_by(config: RunConfig, now: datetime) -> AskedBars:
     """Read the request off a configuration; days that datetime64[ns] cannot hold are cut off."""
-    return Asked(
+    return AskedBars(
         ticker=config.ticker,
         interval=config.interval,
         start=_nanoseconds(config.start),
@@ -134,17 +134,17 @@ def noted(prices: Prices, *notes: str) -> Prices:
     return replace(prices, origin=origin)
 
 
-def within(prices: Prices, asked: Asked) -> Prices:
+def within(prices: Prices, asked: AskedBars) -> Prices:
     """Keep the bars that open in [start, end)."""
     return select(prices, (prices.times >= asked.start) & (prices.times < asked.end))
 
 
-def from_start(prices: Prices, asked: Asked) -> Prices:
+def from_start(prices: Prices, asked: AskedBars) -> Prices:
     """Leave out the bars of a warm-up, which open before the range."""
     return select(prices, prices.times >= asked.start)
 
 
-def closed_only(received: Received, asked: Asked, ends: NDArray[np.datetime64] | None = None) -> Received:
+def closed_only(received: Received, asked: AskedBars, ends: NDArray[np.datetime64] | None = None) -> Received:
     """Leave out the bars that have not closed yet, and say so.
 
     Args:

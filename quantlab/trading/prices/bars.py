@@ -32,7 +32,7 @@ _LOOKED_AT = 4_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bars:
+class FileBars:
     """A file's bars as they stand in it, in the file's order.
 
     Attributes:
@@ -77,7 +77,7 @@ class _Told:
     notes: list[str] = field(default_factory=list)
 
 
-def read(source: str, reading: Reading, *, dated: bool, ticker: str | None = None) -> Bars:
+def read(source: str, reading: Reading, *, dated: bool, ticker: str | None = None) -> FileBars:
     """Read a file.
 
     Args:
@@ -204,7 +204,7 @@ def _number_texts(frame: pd.DataFrame, roles: Roles) -> Iterator[str]:
         yield from (cell.strip() for cell in frame[at] if isinstance(cell, str))
 
 
-def _bars(table: _Table, name: str, reading: Reading, *, dated: bool) -> Bars:
+def _bars(table: _Table, name: str, reading: Reading, *, dated: bool) -> FileBars:
     told = _Told()
     frame, roles = table.frame, table.roles
     row_numbers = np.arange(table.first_row, table.first_row + len(frame))
@@ -251,7 +251,7 @@ def _bars(table: _Table, name: str, reading: Reading, *, dated: bool) -> Bars:
         times, values = times[~empty], values[:, ~empty]
         symbols = None if symbols is None else symbols[~empty]
         splits = None if splits is None else splits[~empty]
-    return Bars(
+    return FileBars(
         times=times,
         values=values,
         symbols=symbols,

@@ -23,7 +23,7 @@ from quantlab.base.errors import ConfigError, DataError
 from quantlab.base.remedies import Setting
 from quantlab.trading.intervals import day_text, time_text
 from quantlab.trading.market import Download, Origin
-from quantlab.trading.prices.asked import PATH_LENGTH, Asked, Received, Split, noted, plain, within
+from quantlab.trading.prices.asked import PATH_LENGTH, AskedBars, Received, Split, noted, plain, within
 from quantlab.trading.prices.table import data_hash, from_csv, to_csv
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _HASH_IN_NAME = 16
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class CacheEntry(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON half of an entry.
 
     Attributes:
@@ -65,7 +65,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     splits: tuple[tuple[str, float], ...] = ()
     downloaded_by: str = ""
 
-    def covers(self, asked: Asked) -> bool:
+    def covers(self, asked: AskedBars) -> bool:
         """Tell whether this entry's range holds the one asked for (ISO days compare as text)."""
         return (
             self.ticker.upper() == asked.ticker.upper()
@@ -77,11 +77,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Found(NamedTuple):
     path: Path
-    entry: Entry
+    entry: CacheEntry
     download: Download
 
 
-def store(folder: Path, asked: Asked, received: Received, downloaded_by: str) -> Download:
+def store(folder: Path, asked: AskedBars, received: Received, downloaded_by: str) -> Download:
     """Keep a download, whole or not at all; return what tells it from another.
 
     Args:
@@ -97,7 +97,7 @@ def store(folder: Path, asked: Asked, received: Received, downloaded_by: str) ->
     digest = data_hash(data)
     path = entry_path(folder, asked)
     origin = received.prices.origin
-    entry = Entry(
+    entry = CacheEntry(
         ticker=asked.ticker.upper(),
         interval=asked.interval,
         start=day_text(asked.start),
@@ -130,7 +130,7 @@ def store(folder: Path, asked: Asked, received: Received, downloaded_by: str) ->
     return Download(by=downloaded_by, entry=data_hash(content))
 
 
-def entry_path(folder: Path, asked: Asked) -> Path:
+def entry_path(folder: Path, asked: AskedBars) -> Path:
     """Return where the JSON file of a download is kept."""
     days = f"{day_text(asked.start)}_{day_text(asked.end)}"
     return folder / f"{asked.ticker.upper()}_{asked.interval}_{days}.json"
@@ -150,7 +150,7 @@ def _write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def fetch(folder: Path | None, asked: Asked) -> Received:
+def fetch(folder: Path | None, asked: AskedBars) -> Received:
     """Return the part asked for of the latest entry that covers it.
 
     Raises:
@@ -167,7 +167,7 @@ def fetch(folder: Path | None, asked: Asked) -> Received:
     raise _missing(folder, asked, damaged)
 
 
-def holds(folder: Path | None, asked: Asked) -> bool:
+def holds(folder: Path | None, asked: AskedBars) -> bool:
     """Tell whether the cache has the bars, in good order."""
     try:
         fetch(folder, asked)
@@ -181,7 +181,7 @@ def _with_notes(received: Received, damaged: list[str]) -> Received:
     return replace(received, prices=noted(received.prices, *notes))
 
 
-def _missing(folder: Path | None, asked: Asked, damaged: list[str]) -> DataError:
+def _missing(folder: Path | None, asked: AskedBars, damaged: list[str]) -> DataError:
     what = f"{asked.ticker} at {asked.interval}, {asked.range_text}"
     remedy = (
         *("Run once with ", Setting("prices", "yahoo"), " and a network, or give "),
@@ -195,7 +195,7 @@ def _missing(folder: Path | None, asked: Asked, damaged: list[str]) -> DataError
     return DataError(f"The prices cache {plain(folder, PATH_LENGTH)} does not hold {what}. ", *remedy)
 
 
-def _entries(folder: Path | None, asked: Asked, damaged: list[str]) -> Iterator[_Found]:
+def _entries(folder: Path | None, asked: AskedBars, damaged: list[str]) -> Iterator[_Found]:
     """Give the covering entries, latest download first; name the unreadable ones in `damaged`."""
     found: list[_Found] = []
     prefix = f"{asked.ticker.upper()}_{asked.interval}_"
@@ -204,7 +204,7 @@ def _entries(folder: Path | None, asked: Asked, damaged: list[str]) -> Iterator[
             continue
         try:
             content = path.read_bytes()
-            entry = msgspec.json.decode(content, type=Entry)
+            entry = msgspec.json.decode(content, type=CacheEntry)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             damaged.append(f"{path.name}: {plain(error)}.")
             continue
@@ -213,7 +213,7 @@ def _entries(folder: Path | None, asked: Asked, damaged: list[str]) -> Iterator[
     yield from sorted(found, key=lambda one: one.entry.retrieved_at, reverse=True)
 
 
-def _read(path: Path, entry: Entry, download: Download, asked: Asked) -> Received:
+def _read(path: Path, entry: CacheEntry, download: Download, asked: AskedBars) -> Received:
     prices = _verified(path.parent / Path(entry.table).name, entry, download)
     whole = Received(
         prices=prices,
@@ -237,7 +237,7 @@ def _last_bar(prices: Prices) -> np.datetime64:
     return prices.times[-1] + np.timedelta64(1, "ns") if len(prices) else np.datetime64("NaT", "ns")
 
 
-def _verified(table: Path, entry: Entry, download: Download) -> Prices:
+def _verified(table: Path, entry: CacheEntry, download: Download) -> Prices:
     try:
         data = table.read_bytes()
     except OSError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from quantlab.trading.market import Prices
-    from quantlab.trading.prices.asked import Asked
+    from quantlab.trading.prices.asked import AskedBars
 
 MARGIN_DAYS = {"every_day": 2, "weekdays": 10}
 """Days that may be missing at either end of the range: the longest closures of exchanges are ten days
@@ -34,7 +34,7 @@ frequent."""
 _DAY = np.timedelta64(1, "D").astype("m8[ns]")
 
 
-def check_coverage(prices: Prices, asked: Asked) -> None:
+def check_coverage(prices: Prices, asked: AskedBars) -> None:
     """Hold the bars against the range asked for, its end being no later than now.
 
     Raises:
@@ -60,7 +60,7 @@ def check_coverage(prices: Prices, asked: Asked) -> None:
         )
 
 
-def check_begun(asked: Asked) -> None:
+def check_begun(asked: AskedBars) -> None:
     """Refuse a range that lies in the future before anybody is asked for it.
 
     Raises:
@@ -79,7 +79,7 @@ def _first_day_after(end: np.datetime64) -> str:
     return day_text(end + _DAY - np.timedelta64(1, "ns"))
 
 
-def _nothing(asked: Asked) -> DataError:
+def _nothing(asked: AskedBars) -> DataError:
     return DataError(
         f"{asked.ticker}: no closed {asked.interval} bars in {asked.range_text}; check ",
         *(Setting("ticker"), ", ", Setting("start"), ", ", Setting("end"), " and ", Setting("interval")),
@@ -129,7 +129,7 @@ def _shortest(interval: str) -> np.timedelta64:
     return step(interval) if days is None else days * _DAY
 
 
-def _margin(prices: Prices, asked: Asked) -> np.timedelta64:
+def _margin(prices: Prices, asked: AskedBars) -> np.timedelta64:
     longest = MARGIN_DAYS[calendar_of(prices, asked.interval, asked.ticker)]
     asked_days = int((asked.end - asked.start) // _DAY)
     days = min(longest, max(SHORT_MARGIN_DAYS, asked_days // 10))

@@ -32,7 +32,7 @@ _EXPECTED = "Expected UTF-8 text, comma-separated: time,open,high,low,close,volu
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class TextLayout:
     """How a text is laid out.
 
     Attributes:
@@ -56,7 +56,7 @@ def layout_of(
     wanted: tuple[str, ...] = (),
     *,
     by_number: bool = False,
-) -> Layout:
+) -> TextLayout:
     """Look at the beginning of a text.
 
     Args:
@@ -83,12 +83,12 @@ def layout_of(
         rows = _rows(lines, one)
         first = next((at for at, row in enumerate(rows[:_HEADER_WITHIN]) if headerless.is_bar(row)), None)
         if first is not None and (first == 0 or not _is_table(rows[:first])):
-            return Layout(separator=one, header=None, body=first, sample=_sample(rows, first), tickers=[])
+            return TextLayout(separator=one, header=None, body=first, sample=_sample(rows, first), tickers=[])
     if by_number:
         for one in sorted(options, key=lambda option: option == ","):
             rows = _rows(lines, one)
             if sum(map(headerless.is_number, rows[0])) >= headerless.FEWEST_COLUMNS - 1:
-                return Layout(separator=one, header=None, body=0, sample=_sample(rows, 0), tickers=[])
+                return TextLayout(separator=one, header=None, body=0, sample=_sample(rows, 0), tickers=[])
     best = max(options, key=lambda one: len(_rows(lines[:1], one)[0]))
     return _with_header(_rows(lines, best), 0, best)
 
@@ -140,7 +140,7 @@ def _sample(rows: list[list[str]], first: int, header: list[str] | None = None) 
     ]
 
 
-def _with_header(rows: list[list[str]], at: int, separator: str) -> Layout:
+def _with_header(rows: list[list[str]], at: int, separator: str) -> TextLayout:
     header = [cell.strip() for cell in rows[at]]
     above = rows[at - 1] if at else []
     tickers = [cell.strip() for cell in above] if above and simple(above[0]) == "ticker" else []
@@ -149,13 +149,13 @@ def _with_header(rows: list[list[str]], at: int, separator: str) -> Layout:
         if simple(rows[body][0]) == "ticker":
             tickers = [cell.strip() for cell in rows[body]]
         body += 1
-    return Layout(
+    return TextLayout(
         separator=separator, header=header, body=body, sample=_sample(rows, body, header), tickers=tickers
     )
 
 
 def typed(
-    data: bytes, layout: Layout, roles: Roles, name: str, *, decimal: str, plain_times: bool
+    data: bytes, layout: TextLayout, roles: Roles, name: str, *, decimal: str, plain_times: bool
 ) -> pd.DataFrame | None:
     """Read the wanted columns, prices and volumes as numbers at once; None where a cell is none.
 
@@ -194,7 +194,7 @@ def typed(
 
 
 def _without_care(
-    data: bytes, layout: Layout, roles: Roles, *, plain_times: bool
+    data: bytes, layout: TextLayout, roles: Roles, *, plain_times: bool
 ) -> tuple[bool, NDArray[np.datetime64] | None]:
     """Tell whether no cell is quoted or begins with a blank; and the times, where the rows begin with plain ones."""
     start = scanning.start_of(data, layout.body)
@@ -216,7 +216,7 @@ def _are_short_digits(at: int, sample: list[list[str]]) -> bool:
     )
 
 
-def texts(data: bytes, layout: Layout, roles: Roles, name: str) -> pd.DataFrame:
+def texts(data: bytes, layout: TextLayout, roles: Roles, name: str) -> pd.DataFrame:
     """Read the wanted columns as they are written; an empty cell is missing.
 
     Raises:
@@ -245,7 +245,7 @@ def without_repeated_headers(frame: pd.DataFrame, header: list[str], roles: Role
 
 def _read(
     data: bytes,
-    layout: Layout,
+    layout: TextLayout,
     wanted: tuple[int, ...],
     dtypes: dict[int, type],
     decimal: str,
@@ -288,7 +288,7 @@ def _read(
         )
 
 
-def _check_widths(data: bytes, layout: Layout, name: str) -> None:
+def _check_widths(data: bytes, layout: TextLayout, name: str) -> None:
     """Refuse rows that were cut off or have cells that no column names, both of which pandas passes over."""
     separator, header = layout.separator.encode(), layout.header
     start = scanning.start_of(data, layout.body)

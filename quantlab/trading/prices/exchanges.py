@@ -13,11 +13,11 @@ import numpy as np
 from quantlab.base.clock import iso
 from quantlab.base.errors import ConfigError, DataError, SourceTroubleError
 from quantlab.base.remedies import FINISH, Setting
-from quantlab.trading.forward.turn import Answer
+from quantlab.trading.forward.turn import SourceAnswer
 from quantlab.trading.intervals import step, time_text
 from quantlab.trading.market import Origin, Prices
 from quantlab.trading.prices.asked import plain
-from quantlab.trading.prices.http_told import Told
+from quantlab.trading.prices.http_told import ToldHeads
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,10 +49,10 @@ class Exchange:
         name = config.prices.partition(":")[2]
         self._interval, self._name = config.interval, plain(name)
         self._symbol = config.ticker.replace("-", "/")
-        self._told = Told()
+        self._told = ToldHeads()
         self._client = _client(name, config.interval)
 
-    def closed_bars(self, since: np.datetime64, now: datetime) -> Answer:
+    def closed_bars(self, since: np.datetime64, now: datetime) -> SourceAnswer:
         """Return the exchange's candles from a time on, the one that has not closed included.
 
         Raises:
@@ -73,14 +73,14 @@ class Exchange:
                 FINISH,
                 " evaluates what it has seen; begin another one.",
             )
-        return Answer(prices=self._prices(rows, now), source_time=self._told.source_time)
+        return SourceAnswer(prices=self._prices(rows, now), source_time=self._told.source_time)
 
-    def history(self, bars: int, now: datetime) -> Answer:
+    def history(self, bars: int, now: datetime) -> SourceAnswer:
         """Return the last candles, some more than asked for; fewer where the exchange has fewer."""
         present = np.datetime64(iso(now)[:26], "ns")
         since = present - (bars + 2) * step(self._interval)
         rows = self._rows(_milliseconds(since), _milliseconds(present))
-        return Answer(prices=self._prices(rows, now), source_time=self._told.source_time)
+        return SourceAnswer(prices=self._prices(rows, now), source_time=self._told.source_time)
 
     def _rows(self, since: int, present: int) -> list[Cells]:
         """Ask page after page until the present is reached or nothing new comes."""

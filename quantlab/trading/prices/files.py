@@ -20,7 +20,7 @@ from quantlab.trading.market import Origin, Prices
 from quantlab.trading.prices import bars as reader
 from quantlab.trading.prices.asked import (
     PATH_LENGTH,
-    Asked,
+    AskedBars,
     Received,
     Split,
     closed_only,
@@ -35,7 +35,7 @@ from quantlab.trading.quality import ROUNDING
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from quantlab.trading.prices.bars import Bars
+    from quantlab.trading.prices.bars import FileBars
     from quantlab.trading.prices.reading import Reading
 
 _PACKED = frozenset({".gz", ".zip", ".bz2", ".xz"})
@@ -59,7 +59,7 @@ class Looked:
     ticker: str | None
     start: str | None
     end: str | None
-    bars: Bars | None
+    bars: FileBars | None
     error: DataError | None = None
     taken: str = ""
 
@@ -99,7 +99,7 @@ def _of_name(source: str) -> str | None:
     return as_ticker(path.stem)
 
 
-def fetch(source: str, asked: Asked, looked: Looked | None = None) -> Received:
+def fetch(source: str, asked: AskedBars, looked: Looked | None = None) -> Received:
     """Return the bars asked for.
 
     Args:
@@ -130,7 +130,7 @@ def fetch(source: str, asked: Asked, looked: Looked | None = None) -> Received:
     return replace(chosen, understood=understood)
 
 
-def _read(source: str, reading: Reading, *, interval: str, ticker: str | None) -> Bars:
+def _read(source: str, reading: Reading, *, interval: str, ticker: str | None) -> FileBars:
     bars = reader.read(source, reading, dated=not is_intraday(interval), ticker=ticker)
     if bars.symbols is None:
         return bars
@@ -152,14 +152,14 @@ def _read(source: str, reading: Reading, *, interval: str, ticker: str | None) -
     )
 
 
-def _understood(bars: Bars, prices: Prices) -> str:
+def _understood(bars: FileBars, prices: Prices) -> str:
     first, last = day_text(prices.times[0]), day_text(prices.times[-1])
     count = f"{len(prices):,} bar{'s' if len(prices) != 1 else ''}"
     source, *others = bars.form
     return ", ".join([f"read as {source}", *others, f"{count} {first} to {last}"])
 
 
-def _in_order(bars: Bars, name: str, asked: Asked) -> Received:
+def _in_order(bars: FileBars, name: str, asked: AskedBars) -> Received:
     """Sort the bars by time and keep one of each that is repeated."""
     times, values, splits = bars.times, bars.values, bars.splits
     unsorted = bool((times[1:] < times[:-1]).any())
@@ -195,7 +195,7 @@ def _splits(times: NDArray[np.datetime64], ratios: NDArray[np.float64] | None) -
     return tuple(Split(time=times[at], ratio=float(ratios[at])) for at in np.flatnonzero(ratios != 1.0))
 
 
-def _in_range(received: Received, name: str, asked: Asked) -> Received:
+def _in_range(received: Received, name: str, asked: AskedBars) -> Received:
     prices = within(received.prices, asked)
     if not len(prices):
         first, last = (time_text(received.prices.times[at]) for at in (0, -1))

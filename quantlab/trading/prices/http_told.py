@@ -17,7 +17,7 @@ LONGEST_WAIT = 86_400.0
 
 
 @dataclass
-class Told:
+class ToldHeads:
     """What the last answers' heads told.
 
     Attributes:

@@ -14,7 +14,7 @@ import numpy as np
 from quantlab.base.errors import ConfigError, DataError
 from quantlab.base.files import sha256_of
 from quantlab.base.remedies import FINISH
-from quantlab.trading.forward.turn import Answer
+from quantlab.trading.forward.turn import SourceAnswer
 from quantlab.trading.intervals import is_intraday, step, time_text
 from quantlab.trading.prices.asked import asked_by, plain
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from quantlab.domain.config import RunConfig
-    from quantlab.trading.prices.asked import Asked
+    from quantlab.trading.prices.asked import AskedBars
 
 ENTRY_POINTS = "quantlab.price_sources"
 """Group of entry points: from a configuration to a source, by the name that `--prices NAME:…` begins with."""
@@ -51,7 +51,7 @@ class LiveSource(Protocol):
 
     settle: float
 
-    def closed_bars(self, since: np.datetime64, now: datetime) -> Answer:
+    def closed_bars(self, since: np.datetime64, now: datetime) -> SourceAnswer:
         """Return the bars that opened at `since` or later, and the source's own time where it tells one.
 
         Args:
@@ -63,7 +63,7 @@ class LiveSource(Protocol):
             DataError: what it says is unusable.
         """
 
-    def history(self, bars: int, now: datetime) -> Answer:
+    def history(self, bars: int, now: datetime) -> SourceAnswer:
         """Return what closed before now, at least that many bars where there are as many.
 
         Raises:
@@ -115,7 +115,7 @@ class GrowingFile:
     def __init__(self, config: RunConfig) -> None:
         self._config = config
 
-    def closed_bars(self, since: np.datetime64, now: datetime) -> Answer:
+    def closed_bars(self, since: np.datetime64, now: datetime) -> SourceAnswer:
         """Return the file's bars from a time on that have closed.
 
         Raises:
@@ -137,9 +137,11 @@ class GrowingFile:
             content = sha256_of(file)
         growing = replace(asked.reading, whole_lines=True)
         received = files.fetch(str(file), replace(asked, reading=growing))
-        return Answer(prices=received.prices, content=None if received.unfinished_bar_dropped else content)
+        return SourceAnswer(
+            prices=received.prices, content=None if received.unfinished_bar_dropped else content
+        )
 
-    def history(self, bars: int, now: datetime) -> Answer:  # noqa: ARG002 - a file gives all that it has
+    def history(self, bars: int, now: datetime) -> SourceAnswer:  # noqa: ARG002 - a file gives all that it has
         """Return every bar of the file that has closed."""
         return self.closed_bars(_EARLIEST, now)
 
@@ -151,7 +153,7 @@ class Yahoo:
         self._config = config
         self.settle = _yahoo_settles(config)
 
-    def closed_bars(self, since: np.datetime64, now: datetime) -> Answer:
+    def closed_bars(self, since: np.datetime64, now: datetime) -> SourceAnswer:
         """Return Yahoo's bars from a time on that have closed.
 
         Raises:
@@ -170,9 +172,9 @@ class Yahoo:
                 " evaluates what it has seen; begin another one.",
             )
         received = yahoo.fetch_once(asked)
-        return Answer(prices=received.prices, source_time=received.source_time)
+        return SourceAnswer(prices=received.prices, source_time=received.source_time)
 
-    def history(self, bars: int, now: datetime) -> Answer:
+    def history(self, bars: int, now: datetime) -> SourceAnswer:
         """Return Yahoo's bars over more time than they take: nights, weekends. Asks again where that may help."""
         from quantlab.trading.prices import yahoo
 
@@ -180,9 +182,9 @@ class Yahoo:
         rests = is_intraday(self._config.interval) and not _ROUND_THE_CLOCK.fullmatch(self._config.ticker)
         spare = _SPARE_OF_HOURS if rests else _SPARE
         oldest = moment - int(bars * spare) * step(self._config.interval) - _SPARE_DAYS
-        return Answer(prices=yahoo.fetch(self._asked(oldest, now)).prices)
+        return SourceAnswer(prices=yahoo.fetch(self._asked(oldest, now)).prices)
 
-    def _asked(self, since: np.datetime64, now: datetime) -> Asked:
+    def _asked(self, since: np.datetime64, now: datetime) -> AskedBars:
         """Return the range to ask for: whole days, none in the far future, none that Yahoo no longer keeps."""
         asked = _since(self._config, since, now)
         today = asked.now.astype("M8[D]").astype("M8[ns]")
@@ -214,5 +216,5 @@ def _from_package(name: str, config: RunConfig) -> LiveSource:
     return source
 
 
-def _since(config: RunConfig, since: np.datetime64, now: datetime) -> Asked:
+def _since(config: RunConfig, since: np.datetime64, now: datetime) -> AskedBars:
     return replace(asked_by(config, now), start=since, end=_LATEST)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from quantlab.domain.config import RunConfig
     from quantlab.trading.market import Prices
-    from quantlab.trading.prices.asked import Asked, Received
+    from quantlab.trading.prices.asked import AskedBars, Received
     from quantlab.trading.prices.files import Looked
     from quantlab.trading.results import DataQuality
 
@@ -104,12 +104,12 @@ def _told_when_slow(source: str) -> Iterator[None]:
 
 def _received(
     config: RunConfig,
-    asked: Asked,
+    asked: AskedBars,
     cache_folder: Path | None,
     *,
     offline: bool,
     looked: Looked | None,
-) -> tuple[Asked, Received]:
+) -> tuple[AskedBars, Received]:
     """Ask for the bars, with those of the warm-up before them; returns the range that was asked for too."""
     for wider in warming.widened(asked, config.warmup) if config.warmup else (asked,):
         received = _fetch(config, wider, cache_folder, offline=offline, looked=looked)
@@ -120,7 +120,7 @@ def _received(
 
 def _fetch(
     config: RunConfig,
-    asked: Asked,
+    asked: AskedBars,
     cache_folder: Path | None,
     *,
     offline: bool,
@@ -144,7 +144,7 @@ def _fetch(
     return files.fetch(source, asked, looked)
 
 
-def _download(asked: Asked, cache_folder: Path | None) -> Received:
+def _download(asked: AskedBars, cache_folder: Path | None) -> Received:
     from quantlab.trading.prices import cache, yahoo
 
     try:
@@ -157,7 +157,7 @@ def _download(asked: Asked, cache_folder: Path | None) -> Received:
         ) from error
 
 
-def _keep(cache_folder: Path, asked: Asked, received: Received, loaded_by: str) -> Received:
+def _keep(cache_folder: Path, asked: AskedBars, received: Received, loaded_by: str) -> Received:
     from quantlab.trading.prices import cache
 
     prices = received.prices

@@ -21,7 +21,7 @@ from quantlab.base.remedies import Setting
 from quantlab.trading.intervals import bar_ends, days, is_intraday, step
 from quantlab.trading.market import Origin, Prices, all_usable
 from quantlab.trading.prices import random_walk, value_noise
-from quantlab.trading.prices.asked import Asked, Received, closed_only
+from quantlab.trading.prices.asked import AskedBars, Received, closed_only
 from quantlab.trading.prices.hashing import mix, seed_of, uniform
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _hours(opens: int, closes: int) -> tuple[np.timedelta64, np.timedelta64]:
     return np.timedelta64(opens, "m"), np.timedelta64(closes, "m")
 
 
-def fetch(asked: Asked, generator: int = 2) -> Received:
+def fetch(asked: AskedBars, generator: int = 2) -> Received:
     """Make the bars asked for that have closed by now.
 
     Args:
@@ -130,7 +130,7 @@ def _follow(prices: Prices, picked: NDArray[np.int64], interval: str, market: _M
     return bool(np.ptp(np.log(told) - curve) < _ROUNDED)
 
 
-def _opening_times(asked: Asked, market: _Market) -> NDArray[np.datetime64]:
+def _opening_times(asked: AskedBars, market: _Market) -> NDArray[np.datetime64]:
     """List the times of the bars in [start, end), unfinished ones included."""
     end = max(min(asked.end, asked.now), asked.start)
     if not is_intraday(asked.interval):
@@ -147,7 +147,7 @@ def _opening_times(asked: Asked, market: _Market) -> NDArray[np.datetime64]:
     return times[(times >= asked.start) & (times < end)]
 
 
-def _calendar_times(asked: Asked, end: np.datetime64, market: _Market) -> NDArray[np.datetime64]:
+def _calendar_times(asked: AskedBars, end: np.datetime64, market: _Market) -> NDArray[np.datetime64]:
     dates = _dates(asked.start, end)
     if asked.interval == "1d":
         dates = dates if market.calendar == "every_day" else dates[np.is_busday(dates)]
@@ -184,7 +184,7 @@ def _at(dates: NDArray[np.datetime64], clock: np.timedelta64) -> NDArray[np.date
 
 
 def _bars(
-    asked: Asked,
+    asked: AskedBars,
     times: NDArray[np.datetime64],
     opens: NDArray[np.datetime64],
     closes: NDArray[np.datetime64],

@@ -16,7 +16,7 @@ from quantlab.trading.prices.asked import select
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantlab.trading.prices.asked import Asked, Received
+    from quantlab.trading.prices.asked import AskedBars, Received
 
 _DAY = np.timedelta64(1, "D").astype("m8[ns]")
 _DAYS_A_TRADING_DAY = 365 / 250
@@ -26,7 +26,7 @@ to spare. A long weekend, the longest holidays, a market that was closed for mon
 _EARLIEST = np.datetime64("1678-01-01", "D")
 
 
-def widened(asked: Asked, warmup: int) -> Iterator[Asked]:
+def widened(asked: AskedBars, warmup: int) -> Iterator[AskedBars]:
     """Yield the range with room for so many bars before it; then, for whom that was not enough, with more."""
     length = float(step(asked.interval) / _DAY)
     every_day = is_pair(asked.ticker)
@@ -40,12 +40,12 @@ def widened(asked: Asked, warmup: int) -> Iterator[Asked]:
         yield replace(asked, start=start.astype("M8[ns]"))
 
 
-def bars_before(received: Received, asked: Asked) -> int:
+def bars_before(received: Received, asked: AskedBars) -> int:
     """Return how many bars came that open before the range asked for."""
     return int((received.prices.times < asked.start).sum())
 
 
-def cut(received: Received, asked: Asked, warmup: int) -> Received:
+def cut(received: Received, asked: AskedBars, warmup: int) -> Received:
     """Keep just the last `warmup` bars before the range, and the range.
 
     Raises:

@@ -21,7 +21,7 @@ from quantlab.base.errors import DataError, SourceTroubleError
 from quantlab.base.waiting import answer_within
 from quantlab.trading.prices import yahoo_failures as failures
 from quantlab.trading.prices.asked import plain
-from quantlab.trading.prices.http_told import Told
+from quantlab.trading.prices.http_told import ToldHeads
 from quantlab.trading.prices.yahoo_frame import to_received
 from quantlab.trading.prices.yahoo_raw import examine
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from quantlab.trading.prices.asked import Asked, Received
+    from quantlab.trading.prices.asked import AskedBars, Received
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ _UNAVAILABLE = 503
 
 
 def fetch(
-    asked: Asked,
+    asked: AskedBars,
     *,
     sleep: Callable[[float], None] = time.sleep,
     request_seconds: float = REQUEST_SECONDS,
@@ -71,7 +71,7 @@ def fetch(
     attempt = 1
     while True:
         try:
-            answer = _one_attempt(asked, request_seconds, attempt_seconds, Told())
+            answer = _one_attempt(asked, request_seconds, attempt_seconds, ToldHeads())
             return to_received(answer.frame, answer.zone, asked, examine(answer.chart, asked))
         except DataError:
             raise
@@ -88,7 +88,7 @@ def fetch(
 
 
 def fetch_once(
-    asked: Asked, *, request_seconds: float = REQUEST_SECONDS, attempt_seconds: float = ATTEMPT_SECONDS
+    asked: AskedBars, *, request_seconds: float = REQUEST_SECONDS, attempt_seconds: float = ATTEMPT_SECONDS
 ) -> Received:
     """Download the bars asked for in one attempt, for a follower, which itself knows when to ask again.
 
@@ -101,7 +101,7 @@ def fetch_once(
         SourceTroubleError: it failed in a way that may pass.
         DataError: Yahoo does not know the ticker, can't be trusted, or sent something unusable.
     """
-    told = Told()
+    told = ToldHeads()
     try:
         answer = _one_attempt(asked, request_seconds, attempt_seconds, told)
         received = to_received(answer.frame, answer.zone, asked, examine(answer.chart, asked))
@@ -124,7 +124,9 @@ class _Answer:
     chart: bytes
 
 
-def _one_attempt(asked: Asked, request_seconds: float, attempt_seconds: float, told: Told) -> _Answer:
+def _one_attempt(
+    asked: AskedBars, request_seconds: float, attempt_seconds: float, told: ToldHeads
+) -> _Answer:
     """Ask, and wait no longer than that; raise what asking raised."""
     with warnings.catch_warnings():
         # Half a second, which only downloads pay; and it sets warning filters of its own, so it comes first.
@@ -134,7 +136,7 @@ def _one_attempt(asked: Asked, request_seconds: float, attempt_seconds: float, t
         return answer_within(attempt_seconds, lambda: _ask(asked, request_seconds, told))
 
 
-def _ask(asked: Asked, request_seconds: float, told: Told) -> _Answer:
+def _ask(asked: AskedBars, request_seconds: float, told: ToldHeads) -> _Answer:
     """Run yfinance once, from a clean state."""
     import yfinance
     from curl_cffi import requests
@@ -179,7 +181,7 @@ class _BoundedRequest:
         chart: Body of the last chart that came.
     """
 
-    def __init__(self, request: Callable[..., Any], limit: float, told: Told) -> None:
+    def __init__(self, request: Callable[..., Any], limit: float, told: ToldHeads) -> None:
         self._request, self._limit, self._told = request, limit, told
         self._refusals = 0
         self.chart = b""

@@ -10,7 +10,7 @@ from quantlab.base.remedies import Setting
 from quantlab.trading.prices.asked import plain
 
 if TYPE_CHECKING:
-    from quantlab.trading.prices.asked import Asked
+    from quantlab.trading.prices.asked import AskedBars
 
 MOST_ATTEMPTS = 4
 ATTEMPTS_AT_TIMEOUTS = 3
@@ -59,7 +59,7 @@ class Failure:
         return f"{self.cause.removesuffix('.')}{tries}. ", *self.remedy
 
 
-def classify(error: Exception, asked: Asked) -> Failure:
+def classify(error: Exception, asked: AskedBars) -> Failure:
     """Name the cause of what one attempt raised."""
     from yfinance import exceptions as yahoo
 
@@ -81,7 +81,7 @@ def classify(error: Exception, asked: Asked) -> Failure:
     return _transport(error)
 
 
-def _refused(status: int, description: str, asked: Asked) -> Failure:
+def _refused(status: int, description: str, asked: AskedBars) -> Failure:
     if status == _NOT_FOUND:
         return _unknown(asked, description)
     if status in _FORBIDDEN:
@@ -94,7 +94,7 @@ def _refused(status: int, description: str, asked: Asked) -> Failure:
     return _no_bars(asked, description or f"HTTP {status}")
 
 
-def _unknown(asked: Asked, description: str) -> Failure:
+def _unknown(asked: AskedBars, description: str) -> Failure:
     said = f" ({description})" if description else ""
     return Failure(
         cause=f"Yahoo does not know the ticker {asked.ticker}{said}.",
@@ -107,7 +107,7 @@ def _unknown(asked: Asked, description: str) -> Failure:
     )
 
 
-def _no_bars(asked: Asked, reason: str) -> Failure:
+def _no_bars(asked: AskedBars, reason: str) -> Failure:
     said = f" ({reason.removesuffix('.')})" if reason else ""
     return Failure(
         cause=f"Yahoo has no {asked.interval} bars of {asked.ticker} in {asked.range_text}{said}.",

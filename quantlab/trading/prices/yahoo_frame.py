@@ -24,7 +24,7 @@ from quantlab.trading.prices.limits import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from quantlab.trading.prices.asked import Asked
+    from quantlab.trading.prices.asked import AskedBars
     from quantlab.trading.prices.yahoo_raw import Examined
 
 _COLUMNS = ("Open", "High", "Low", "Close", "Volume")
@@ -33,7 +33,7 @@ _DAYS = {"1d": 1, "5d": 7, "1wk": 7}
 _MONTHS = {"1mo": 1, "3mo": 3}
 
 
-def to_received(frame: pd.DataFrame, zone: str, asked: Asked, examined: Examined) -> Received:
+def to_received(frame: pd.DataFrame, zone: str, asked: AskedBars, examined: Examined) -> Received:
     """Read the bars off yfinance's frame, whose index is in the exchange's time.
 
     Daily and longer bars get their exchange's date at midnight UTC, so that a Monday in Tokyo stays a Monday;
@@ -67,7 +67,7 @@ def _at_its_day(local: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
     return np.where(evening, midnight, local)
 
 
-def _origin(zone: str, asked: Asked, examined: Examined) -> Origin:
+def _origin(zone: str, asked: AskedBars, examined: Examined) -> Origin:
     unadjusted = "" if examined.adjusted else ", adjusted for splits alone"
     expected = examined.adjusted or is_intraday(asked.interval)
     return Origin(
@@ -92,7 +92,7 @@ def _ends(index: pd.DatetimeIndex, interval: str) -> NDArray[np.datetime64]:
     return ends.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[ns]")
 
 
-def _checked(received: Received, asked: Asked) -> Received:
+def _checked(received: Received, asked: AskedBars) -> Received:
     prices = received.prices
     quotes = np.vstack([prices.open, prices.high, prices.low, prices.close])
     empty = np.isnan(quotes).all(axis=0) & ~(prices.volume > 0)
@@ -115,7 +115,7 @@ def _without_volume(prices: Prices) -> Prices:
     return replace(prices, volume=np.full(len(prices), np.nan))
 
 
-def _unusable_price(prices: Prices, unusable: NDArray[np.bool_], asked: Asked) -> DataError:
+def _unusable_price(prices: Prices, unusable: NDArray[np.bool_], asked: AskedBars) -> DataError:
     at = int(np.flatnonzero(unusable)[0])
     shown = ", ".join(
         f"{name} {float(getattr(prices, name)[at])!r}" for name in ("open", "high", "low", "close")
@@ -129,7 +129,7 @@ def _unusable_price(prices: Prices, unusable: NDArray[np.bool_], asked: Asked) -
     )
 
 
-def _unusable_volume(prices: Prices, impossible: NDArray[np.bool_], asked: Asked) -> DataError:
+def _unusable_volume(prices: Prices, impossible: NDArray[np.bool_], asked: AskedBars) -> DataError:
     at = int(np.flatnonzero(impossible)[0])
     return DataError(
         f"Yahoo sent an unusable volume for {asked.ticker} at {time_text(prices.times[at])}: "

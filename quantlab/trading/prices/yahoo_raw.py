@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quantlab.base.values import JsonObject
-    from quantlab.trading.prices.asked import Asked
+    from quantlab.trading.prices.asked import AskedBars
 
 _PRICES = ("open", "high", "low", "close")
 _EVENING = (22, 23)
@@ -42,7 +42,7 @@ class Examined:
     splits: tuple[Split, ...] = ()
 
 
-def examine(body: bytes, asked: Asked) -> Examined:
+def examine(body: bytes, asked: AskedBars) -> Examined:
     """Read the answer that yfinance made its frame of.
 
     Raises:
@@ -56,7 +56,7 @@ def examine(body: bytes, asked: Asked) -> Examined:
     )
 
 
-def _splits(result: JsonObject, asked: Asked) -> tuple[Split, ...]:
+def _splits(result: JsonObject, asked: AskedBars) -> tuple[Split, ...]:
     """Read the splits among the answer's events; what can't be read of them is no reason to refuse prices."""
     found = []
     for event in _events(result):
@@ -78,7 +78,7 @@ def _events(result: JsonObject) -> list[JsonObject]:
     return [one for one in splits.values() if isinstance(one, dict)] if isinstance(splits, dict) else []
 
 
-def _zone(result: JsonObject, asked: Asked) -> tzinfo:
+def _zone(result: JsonObject, asked: AskedBars) -> tzinfo:
     return UTC if is_intraday(asked.interval) else ZoneInfo(result["meta"]["exchangeTimezoneName"])
 
 
@@ -87,7 +87,7 @@ def _adjusted_closes(result: JsonObject) -> list[float | None]:
     return columns[0].get("adjclose") or []
 
 
-def _repeated(result: JsonObject, asked: Asked) -> int:
+def _repeated(result: JsonObject, asked: AskedBars) -> int:
     seen: dict[object, Bar] = {}
     repeated = 0
     for key, bar in _bars(result, asked):
@@ -102,7 +102,7 @@ def _repeated(result: JsonObject, asked: Asked) -> int:
     return repeated
 
 
-def _bars(result: JsonObject, asked: Asked) -> Iterator[tuple[str, Bar]]:
+def _bars(result: JsonObject, asked: AskedBars) -> Iterator[tuple[str, Bar]]:
     """Give the bars that have a price: their time (their date at the exchange, for days and longer) and values."""
     times, quote = result["timestamp"], result["indicators"]["quote"][0]
     intraday = is_intraday(asked.interval)

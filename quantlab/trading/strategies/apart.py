@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from quantlab.trading.market import Prices
     from quantlab.trading.strategies.parameters import Value
     from quantlab.trading.strategies.source import Source
-    from quantlab.trading.strategies.worker import Answer, Loaded
+    from quantlab.trading.strategies.worker import Loaded, WorkerAnswer
 
 SECONDS = 60.0
 """How long one call of a strategy may take unless `--strategy-seconds` says otherwise."""
@@ -88,14 +88,16 @@ class Apart:
 
     def decide(
         self, prices: Prices, values: Mapping[str, Value], *, checked: bool = True, seed: int = 1
-    ) -> Answer:
+    ) -> WorkerAnswer:
         """Return its decisions.
 
         Raises:
             DataError: there are fewer bars than it demands.
             StrategyError: it failed, answered something else than one signal a bar, or knows the future.
         """
-        answer: Answer = self._ask("decide", prices=prices, values=dict(values), checked=checked, seed=seed)
+        answer: WorkerAnswer = self._ask(
+            "decide", prices=prices, values=dict(values), checked=checked, seed=seed
+        )
         return answer
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class WorkerAnswer:
     """A strategy's decisions, and what their check came to.
 
     Attributes:
@@ -118,14 +118,16 @@ class Served:
             fewest=max(strategy.min_bars, strategy.min_history),
         )
 
-    def decide(self, prices: Prices, values: Mapping[str, Value], *, checked: bool, seed: int) -> Answer:
+    def decide(
+        self, prices: Prices, values: Mapping[str, Value], *, checked: bool, seed: int
+    ) -> WorkerAnswer:
         """Ask for decisions, and hold them to the check."""
         first = self._strategy or self._limit.within(self._source.strategy)
         self._strategy = None
         first.require_enough(len(prices))
         view = View.of(prices)
         if not len(view.bars):
-            return Answer(decisions=view.placed(None), cuts=None, signals=0)
+            return WorkerAnswer(decisions=view.placed(None), cuts=None, signals=0)
         ready = [first]
 
         def fresh() -> Callable[[Bars], Decisions]:
@@ -135,9 +137,9 @@ class Served:
 
         if not checked:
             decisions = fresh()(view.bars)
-            return Answer(decisions=view.placed(decisions), cuts=None, signals=_count(decisions))
+            return WorkerAnswer(decisions=view.placed(decisions), cuts=None, signals=_count(decisions))
         found = check(fresh, view.bars, name=first.name, least=first.min_bars, seed=seed)
-        return Answer(
+        return WorkerAnswer(
             decisions=view.placed(found.decisions),
             cuts=found.cuts,
             futures=found.futures,
