@@ -50,7 +50,7 @@ def recorder(store: Store) -> Recorder:
 
 def row_of(store: Store, session_id: str) -> Session | None:
     with store.read() as connection:
-        return projection.read_session(connection, session_id)
+        return projection.read_row(connection, session_id)
 
 
 def success(session_id: str, version: int) -> Entry:
@@ -190,7 +190,7 @@ def test_an_adopted_document_with_a_nul_can_be_asked_for_and_closed(store: Store
     told = plain_client(store.location, "SELECT type, message FROM session_timeline ORDER BY session_version")
     assert [kind for kind, _message in told] == ["adopted", "aborted"]
     with store.read() as connection:
-        adoption, _abortion = log.read_session(connection, "a")
+        adoption, _abortion = log.read_events(connection, "a")
         assert adoption.event == adopted
     with pytest.raises(SessionEndedError):
         recorder.record(entry("a", 3, Aborted(message="closed again")))

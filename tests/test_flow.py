@@ -14,7 +14,7 @@ from support.flow_program import PAPER, STAGES, SYNTHETIC, UTC_TIME, document, s
 
 from quantlab.domain.documents import documents
 from quantlab.ledger.location import locate
-from quantlab.ledger.log import read_session
+from quantlab.ledger.log import read_events
 from quantlab.ledger.store import open_store
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def test_a_session_of_many_heartbeats_folds_none_of_its_events_twice(
     monkeypatch.undo()
     session = session_of(tmp_path)
     with open_store(locate(session.parent, None)) as store, store.read() as connection:
-        recorded = read_session(connection, session.name)
+        recorded = read_events(connection, session.name)
     assert (len(recorded) > 100, folded) == (True, [])
     made = documents(recorded)
     assert {name: (session / name).read_bytes() for name in made} == made

@@ -16,7 +16,7 @@ from support.root_files import facts_of
 from quantlab.folders import adoption
 from quantlab.folders.adoption import read_folder
 from quantlab.folders.places import (
-    digest_of,
+    digest_of_file,
     parse,
     read_document,
     session_folders,
@@ -112,11 +112,11 @@ def test_a_file_that_may_not_be_read_is_unreadable() -> None:
     with folder_of_ones_own() as root, permissions_bind():
         root_file = root / "report.json"
         with pytest.raises(FileNotFoundError):
-            digest_of(str(root_file), str(root))
+            digest_of_file(str(root_file), str(root))
     with folder_of_ones_own() as root:
         (root / "report.json").touch(mode=0o000)
         with permissions_bind(), pytest.raises(UnreadableError, match="Permission"):
-            digest_of(str(root / "report.json"), str(root))
+            digest_of_file(str(root / "report.json"), str(root))
 
 
 def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:

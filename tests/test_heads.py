@@ -14,7 +14,7 @@ from quantlab.cli.main import run
 from quantlab.domain.documents import documents
 from quantlab.exports.index import NAMES
 from quantlab.folders.heads import recorded_elsewhere
-from quantlab.ledger.log import read_session
+from quantlab.ledger.log import read_events
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,7 @@ def test_sessions_of_earlier_versions_keep_their_documents(tmp_path: Path) -> No
     with open_root(tmp_path) as store:
         record(store, [entry("s1", 1, started("s1")), entry("s1", 2, aborted())])
         with store.read() as connection:
-            made = documents(read_session(connection, "s1"))
+            made = documents(read_events(connection, "s1"))
     assert "ledger" not in json.loads(made[METADATA])
 
 

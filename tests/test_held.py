@@ -181,7 +181,7 @@ def test_whoever_waits_reads_or_is_ourselves_holds_nothing(
     table = tmp_path / "locks"
     table.write_text(line.format(inode=file.stat().st_ino, own=os.getpid()) + "\n")
     monkeypatch.setattr(holders, "LOCKS", table)
-    assert holders.told(str(file)) == "another process, which the system does not name"
+    assert holders.holders_of(str(file)) == "another process, which the system does not name"
 
 
 def test_many_holders_are_counted_and_a_system_that_says_nothing_is_told_as_that(
@@ -194,9 +194,12 @@ def test_many_holders_are_counted_and_a_system_that_says_nothing_is_told_as_that
     nobody = 2**22 + 1
     table.write_text("".join(line.format(pid=nobody + n, inode=file.stat().st_ino) for n in range(5)))
     monkeypatch.setattr(holders, "LOCKS", table)
-    assert holders.told(str(file)) == " and ".join(f"process {nobody + n}" for n in range(3)) + " and 2 more"
+    assert (
+        holders.holders_of(str(file))
+        == " and ".join(f"process {nobody + n}" for n in range(3)) + " and 2 more"
+    )
     table.unlink()
-    assert holders.told(str(file)) == "another process, which the system does not name"
+    assert holders.holders_of(str(file)) == "another process, which the system does not name"
 
 
 def test_on_a_server_whoever_waits_is_told_who_holds_the_turn(

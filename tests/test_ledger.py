@@ -65,7 +65,7 @@ def test_a_session_reads_back_as_it_was_recorded(tmp_path: Path) -> None:
     with open_root(tmp_path) as store:
         record(store, history("s1", heartbeat(3)))
         with store.read() as connection:
-            first, second = log.read_session(connection, "s1")
+            first, second = log.read_events(connection, "s1")
     assert (first.event, second.event) == (started(), heartbeat(3))
 
 

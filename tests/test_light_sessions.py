@@ -13,7 +13,7 @@ from support.flow_program import PAPER, SYNTHETIC, ran, said, session_of
 from quantlab.domain import documents
 from quantlab.domain.config import RunConfig
 from quantlab.ledger.location import locate
-from quantlab.ledger.log import read_session
+from quantlab.ledger.log import read_events
 from quantlab.ledger.recorder import Recorder
 from quantlab.ledger.store import open_store
 from quantlab.runner.stopping import StopGate
@@ -105,7 +105,7 @@ class Watch:
 
     def recorded(self) -> list[Recorded]:
         with self.store.read() as connection:
-            return read_session(connection, self.folder.name)
+            return read_events(connection, self.folder.name)
 
 
 @pytest.fixture

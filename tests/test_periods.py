@@ -21,7 +21,7 @@ from quantlab.trading.calendars import (
     periods_as_first_released,
     periods_per_year,
 )
-from quantlab.trading.intervals import dates_of, days, step
+from quantlab.trading.intervals import bar_length, dates_of, days
 from quantlab.trading.prices import table
 from quantlab.trading.quality import assess
 
@@ -35,7 +35,7 @@ def sessions(days: Prices, opens: str, closes: str, interval: str) -> Prices:
     """Give each day the bars of a session between two times of the UTC day; one that ends earlier ends on the next."""
     begin, end = (np.timedelta64(int(text[:2]) * 60 + int(text[3:]), "m") for text in (opens, closes))
     length = end - begin if end > begin else end - begin + np.timedelta64(24, "h")
-    offsets = begin + np.arange(np.timedelta64(0, "m"), length, step(interval).astype("m8[m]"))
+    offsets = begin + np.arange(np.timedelta64(0, "m"), length, bar_length(interval).astype("m8[m]"))
     return flat((days.times[:, None] + offsets.astype("m8[ns]")[None, :]).ravel())
 
 

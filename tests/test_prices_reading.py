@@ -385,13 +385,13 @@ SEVERAL = [
 def test_json_of_several_markets_asks_which_one_is_meant(path: Path, several: Any) -> None:
     path.write_text(json.dumps(several))
     with pytest.raises(SeveralSymbolsError, match=r"2 symbols \(BTC/USD, ETH/USD\); say which"):
-        files.look(str(path), Reading(), interval="1d", ticker=None)
+        files.preview(str(path), Reading(), interval="1d", ticker=None)
 
 
 @pytest.mark.parametrize("several", SEVERAL)
 def test_the_ticker_chooses_a_market_in_json(path: Path, several: Any) -> None:
     assert same(read(path, json.dumps(several), ticker="ETH-USD"))
-    assert files.look(str(path), Reading(), interval="1d", ticker="ETH-USD").ticker == "ETH-USD"
+    assert files.preview(str(path), Reading(), interval="1d", ticker="ETH-USD").ticker == "ETH-USD"
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ def test_files_may_have_bars_of_any_length(path: Path, interval: str) -> None:
     bars = market(200).copy()
     bars["Date"] = [datetime(2022, 1, 3) + at * pd.Timedelta(number, unit=step) for at in range(200)]  # noqa: DTZ001 - as files have them
     path.write_text(csv(bars, "%Y-%m-%d %H:%M"))
-    looked = files.look(str(path), Reading(), interval=interval, ticker=None)
+    looked = files.preview(str(path), Reading(), interval=interval, ticker=None)
     config = validated({"prices": str(path), "interval": interval, "start": looked.start, "end": looked.end})
     prices, quality = load_prices(
         config, now=datetime(2040, 1, 1, tzinfo=UTC), cache_folder=None, looked=looked
@@ -534,7 +534,7 @@ def test_another_interval_than_the_bars_is_named_as_a_flag(path: Path) -> None:
 )  # fmt: skip
 def test_a_file_without_a_symbol_gives_its_name(tmp_path: Path, name: str, ticker: str | None) -> None:
     (tmp_path / name).write_text(csv())
-    assert files.look(str(tmp_path / name), Reading(), interval="1d", ticker=None).ticker == ticker
+    assert files.preview(str(tmp_path / name), Reading(), interval="1d", ticker=None).ticker == ticker
 
 
 @pytest.mark.parametrize(
@@ -548,7 +548,7 @@ def test_a_file_without_a_symbol_gives_its_name(tmp_path: Path, name: str, ticke
 )  # fmt: skip
 def test_a_files_one_symbol_is_its_ticker(tmp_path: Path, name: str, ticker: str) -> None:
     (tmp_path / name).write_bytes(SHAPES[name][1](market()))
-    assert files.look(str(tmp_path / name), Reading(), interval="1d", ticker=None).ticker == ticker
+    assert files.preview(str(tmp_path / name), Reading(), interval="1d", ticker=None).ticker == ticker
 
 
 def several() -> str:
@@ -560,7 +560,7 @@ def test_of_several_symbols_the_one_asked_for_is_read(path: Path) -> None:
     assert same(read(path, several(), ticker="ETH-USDT"), market(seed=8))
     assert "holds bars of 2 symbols (BTC/USDT, ETH/USDT)" in complaint(path, several(), ticker="SOL-USDT")
     with pytest.raises(SeveralSymbolsError, match="say which one with --ticker"):
-        files.look(str(path), Reading(), interval="1d", ticker=None)
+        files.preview(str(path), Reading(), interval="1d", ticker=None)
 
 
 def test_of_several_tickers_of_yfinance_the_one_asked_for_is_read(path: Path) -> None:

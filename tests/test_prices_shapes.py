@@ -26,7 +26,7 @@ def test_a_sources_own_file_is_read_without_a_flag(tmp_path: Path, name: str) ->
     bars = market()
     (tmp_path / name).write_bytes(write(bars))
     path = str(tmp_path / name)
-    looked = files.look(path, Reading(), interval="1d", ticker=None)
+    looked = files.preview(path, Reading(), interval="1d", ticker=None)
     assert looked.error is None
     assert (looked.start, looked.end) == ("2022-01-01", "2022-05-01")
     config = RunConfig(prices=path, ticker="ETH-USD", start="2022-01-01", end="2022-05-01")

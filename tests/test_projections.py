@@ -124,7 +124,7 @@ def test_a_fold_that_passes_over_superseded_events_equals_one_that_does_not(tmp_
     fill(tmp_path)
     with open_root(tmp_path) as store, store.read() as connection:
         quick = list(projection.fold_all(connection))
-        slow = [lifecycle.fold(log.read_session(connection, name)) for name in ("s1", "s2", "s3")]
+        slow = [lifecycle.fold(log.read_events(connection, name)) for name in ("s1", "s2", "s3")]
     assert quick == slow
 
 

@@ -200,7 +200,7 @@ def test_the_row_equals_what_its_events_make_after_everything(sessions: Sessions
     reconciled(sessions)
     with sessions.store.read() as connection:
         folded = {one.session_id: one for one in projection.fold_all(connection)}
-        assert folded == {name: projection.read_session(connection, name) for name in folded}
+        assert folded == {name: projection.read_row(connection, name) for name in folded}
 
 
 def test_a_session_that_moved_on_meanwhile_is_left_for_the_next_call(sessions: Sessions) -> None:

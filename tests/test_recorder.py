@@ -44,14 +44,14 @@ def _events(store: Store) -> list[tuple[object, ...]]:
 def test_an_event_and_its_row_are_recorded_together(store: Store) -> None:
     recorded, row = Recorder(store).record(entry("s1", 1, started()))
     with store.read() as connection:
-        assert projection.read_session(connection, "s1") == row
+        assert projection.read_row(connection, "s1") == row
     assert (recorded.sequence, row.last_sequence, row.status) == (1, 1, "running")
 
 
 def test_a_session_keeps_its_id_whatever_its_folder_is_called(store: Store) -> None:
     record(store, [entry("s1", 1, started("elsewhere/s1")), entry("s1", 2, heartbeat(7))])
     with store.read() as connection:
-        row = projection.read_session(connection, "s1")
+        row = projection.read_row(connection, "s1")
     assert row is not None
     assert (row.session_id, row.path, row.bars_done) == ("s1", "elsewhere/s1", 7)
 
@@ -91,7 +91,7 @@ def test_a_process_that_wakes_up_after_an_abort_changes_nothing(
 def test_an_ended_session_takes_annotations(store: Store) -> None:
     record(store, [*history("s1", succeeded()), entry("s1", 3, events.Vanished(folder="s1"))])
     with store.read() as connection:
-        row = projection.read_session(connection, "s1")
+        row = projection.read_row(connection, "s1")
     assert row is not None
     assert (row.status, row.report_present) == ("success", False)
 

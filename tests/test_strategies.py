@@ -20,7 +20,7 @@ from quantlab.trading.simulation import simulate
 from quantlab.trading.strategies.apart import Apart
 from quantlab.trading.strategies.decisions import decisions_of
 from quantlab.trading.strategies.example import TEXT
-from quantlab.trading.strategies.finding import find, known
+from quantlab.trading.strategies.finding import find_strategy, known_strategies
 from quantlab.trading.strategies.parameters import Text, parameters_of, resolved
 from quantlab.trading.strategies.source import read_source
 from quantlab.trading.strategies.strategy import Strategy, View
@@ -243,13 +243,13 @@ def folder_strategy(folder: Path) -> Path:
 
 def test_a_folder_is_a_strategy_of_several_files(tmp_path: Path) -> None:
     place = folder_strategy(tmp_path)
-    source = find(str(place))
+    source = find_strategy(str(place))
     with Apart(source) as apart:
         loaded = apart.load({})
         assert loaded.values == {"limit": 101.0}
         assert apart.decide(PRICES, loaded.values).signals > 0
     (place / "parts" / "limits.py").write_text("LIMIT = 102.0\n")
-    assert find(str(place)).digest != source.digest
+    assert find_strategy(str(place)).digest != source.digest
 
 
 def test_a_folder_s_function_may_be_named(tmp_path: Path) -> None:
@@ -258,10 +258,10 @@ def test_a_folder_s_function_may_be_named(tmp_path: Path) -> None:
         file.write(
             '\n\ndef other(bars: Bars, days: int = 7) -> Signals:\n    """Another rule."""\n    return decide(bars)\n'
         )
-    with Apart(find(f"{place}:other")) as apart:
+    with Apart(find_strategy(f"{place}:other")) as apart:
         assert apart.load({}).values == {"days": 7}
     with pytest.raises(ConfigError, match="names no function after the colon"):
-        find(f"{place}:")
+        find_strategy(f"{place}:")
 
 
 def test_a_session_keeps_a_folder_whole(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_a_file_beside_is_not_imported(tmp_path: Path, line: str) -> None:
 def test_a_file_with_the_built_in_s_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rsi_ma_cross_v2.py").write_text(TEXT)
     with pytest.raises(ConfigError, match="built-in's name"):
-        find(str(tmp_path / "rsi_ma_cross_v2.py"))
+        find_strategy(str(tmp_path / "rsi_ma_cross_v2.py"))
 
 
 @pytest.fixture
@@ -309,8 +309,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_installed_package_names_its_strategies(package: Path) -> None:
-    assert ("golden", "package", "goldenrule.rules:decide (goldenrule 1.2)") in known()
-    by_name, by_module = find("golden"), find("goldenrule.rules:decide")
+    assert ("golden", "package", "goldenrule.rules:decide (goldenrule 1.2)") in known_strategies()
+    by_name, by_module = find_strategy("golden"), find_strategy("goldenrule.rules:decide")
     assert by_name.package == by_module.package == "goldenrule 1.2"
     assert by_name.digest == by_module.digest
     with Apart(by_name) as apart:
@@ -318,31 +318,31 @@ def test_an_installed_package_names_its_strategies(package: Path) -> None:
 
 
 def test_other_files_of_a_package_are_another_digest(package: Path) -> None:
-    before = find("golden").digest
+    before = find_strategy("golden").digest
     record = package / "goldenrule-1.2.dist-info" / "RECORD"
     record.write_text(record.read_text().replace("sha256=b", "sha256=c"))
-    assert find("golden").digest != before
+    assert find_strategy("golden").digest != before
 
 
 def test_an_editable_package_is_known_by_its_code(package: Path) -> None:
     (package / "goldenrule-1.2.dist-info" / "RECORD").write_text("goldenrule.pth,,\n")
-    before = find("golden").digest
+    before = find_strategy("golden").digest
     (package / "goldenrule" / "rules.py").write_text(f"{TEXT}# edited\n")
-    assert find("golden").digest != before
+    assert find_strategy("golden").digest != before
 
 
 def test_what_is_installed_by_nobody_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "loose.py").write_text(TEXT)
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ConfigError, match="belongs to no installed package"):
-        find("loose:decide")
+        find_strategy("loose:decide")
     with pytest.raises(ConfigError, match="no module 'nowhere'"):
-        find("nowhere.rules:decide")
+        find_strategy("nowhere.rules:decide")
 
 
 def test_a_name_that_nobody_knows_has_neighbours() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'rsi_ma_cross_v2'"):
-        find("rsi_ma_cross")
+        find_strategy("rsi_ma_cross")
 
 
 def test_the_commands_write_list_show_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from support.strategy_cases import LEAKS, SOUND, UNSOUND, next_close, pandas_mac
 
 from quantlab import Bars, Signals
 from quantlab.base.errors import StrategyError
-from quantlab.trading.strategies.checking import CUTS, Checked, asking, check
+from quantlab.trading.strategies.checking import CUTS, Checked, check, question_of
 from quantlab.trading.strategies.strategy import Strategy, View, built_in
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def checked(decide: Decide, seed: int = 1, bars: int = 500, seconds: float = 60.
     prices = replace(walk(bars, seed), volume=volumes(bars, seed))
     strategy = Strategy(name=decide.__name__, decide=decide)
     return check(
-        lambda: asking(strategy.asked, {}),
+        lambda: question_of(strategy.asked, {}),
         View.of(prices).bars,
         name=strategy.name,
         least=0,
@@ -51,7 +51,7 @@ def test_a_sound_strategy_passes(decide: Decide, seed: int) -> None:
 
 def test_the_built_in_passes() -> None:
     strategy, prices = built_in(), walk(500)
-    ask = asking(strategy.asked, {"rsi_buy_max": 60.0, "rsi_sell_min": 75.0})
+    ask = question_of(strategy.asked, {"rsi_buy_max": 60.0, "rsi_sell_min": 75.0})
     assert check(lambda: ask, View.of(prices).bars, name=strategy.name, least=20).signals > 10
 
 
@@ -74,7 +74,7 @@ def test_an_answer_that_is_kept_is_not_asked_for() -> None:
 
     def fresh() -> object:
         kept.clear()
-        return asking(Strategy(name="kept", decide=decide).asked, {})
+        return question_of(Strategy(name="kept", decide=decide).asked, {})
 
     with pytest.raises(StrategyError):
         check(fresh, View.of(walk(500)).bars, name="kept", least=0)  # type: ignore[arg-type]

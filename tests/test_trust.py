@@ -272,4 +272,4 @@ def test_the_definitions_are_those_that_are_kept_so_a_glance_makes_no_ledger(
         location = store.location
     monkeypatch.setattr("quantlab.ledger.installed.fresh", lambda: pytest.fail("a fresh ledger was made"))
     with open_reader(location) as reader:
-        assert trust.differing(reader) == []
+        assert trust.differing_definitions(reader) == []

@@ -193,7 +193,7 @@ def test_a_ledger_that_is_spelled_as_a_fresh_one_needs_no_comparison(
     fill(tmp_path)
     monkeypatch.setattr(definitions, "known", lambda: pytest.fail("was asked"))
     with open_reader(locate(tmp_path, None)) as reader:
-        assert trust.differing(reader) == []
+        assert trust.differing_definitions(reader) == []
 
 
 def test_a_rebuild_puts_the_guards_back(tmp_path: Path) -> None:

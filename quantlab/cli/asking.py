@@ -29,7 +29,7 @@ MOST_NAMED = 200
 """How many troubled sessions are named on stderr; the surfaces themselves have them all."""
 
 
-def find(root: str | None, ledger: str | None) -> Location:
+def find_ledger(root: str | None, ledger: str | None) -> Location:
     """Return the ledger that a command's ROOT and --ledger name.
 
     Without either it is that of `outputs/paper_sessions`.

@@ -21,7 +21,7 @@ from quantlab.domain.config import (
 from quantlab.domain.names import CONFIG, METADATA, METADATA_COPY
 from quantlab.runner.strategy import Chosen, chosen_built_in, kept_source
 from quantlab.trading.strategies.apart import SECONDS, Apart
-from quantlab.trading.strategies.finding import find, find_named
+from quantlab.trading.strategies.finding import find_named, find_strategy
 from quantlab.trading.strategies.parameters import Text
 from quantlab.trading.strategies.signals_file import read_signals
 
@@ -143,7 +143,7 @@ def _source(asked: ChosenStrategy, *, by_name: bool) -> Source | None:
         return read_signals(Path(asked.signals))
     if asked.strategy is None:
         return None
-    return find_named(asked.strategy) if by_name else find(asked.strategy)
+    return find_named(asked.strategy) if by_name else find_strategy(asked.strategy)
 
 
 def _one_value_each(params: Values, limits: Values) -> Values:

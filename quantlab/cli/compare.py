@@ -114,10 +114,10 @@ def _found(
     """Return the sessions of a root that a filter finds."""
     from dataclasses import replace
 
-    from quantlab.cli.asking import asking, find
+    from quantlab.cli.asking import asking, find_ledger
     from quantlab.queries.listing import count, sessions
 
-    location = find(words[0] if words else None, ledger)
+    location = find_ledger(words[0] if words else None, ledger)
     asked = asked_for(limit=limit, **filters)
     with asking(location) as (reader, _now):
         found = [(location, str(row["session_id"])) for row in sessions(reader, asked)]

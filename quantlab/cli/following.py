@@ -90,14 +90,14 @@ def terms_of(config: RunConfig, settings: Settings) -> ForwardTerms:
     import numpy as np
 
     from quantlab.trading.forward.exchange_hours import hours_of
-    from quantlab.trading.intervals import is_intraday, step
+    from quantlab.trading.intervals import bar_length, is_intraday
     from quantlab.trading.prices.live import open_live
 
     _require_sound(settings)
     if settings.calendar is not None:
         hours_of(settings.calendar, np.datetime64(iso(utc_now())[:26], "ns"))
     source = open_live(config)
-    length = float(step(config.interval).astype("m8[s]").astype(int))
+    length = float(bar_length(config.interval).astype("m8[s]").astype(int))
     usual = _PATIENCE_BARS * length if is_intraday(config.interval) else _DAY_SECONDS
     return ForwardTerms(
         warmup=config.warmup,

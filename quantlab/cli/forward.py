@@ -158,13 +158,13 @@ def _nothing_new(session_dir: str, ledger: str | None) -> dict[str, Any] | None:
 def _due_in(place: str, ledger: str | None) -> list[str]:
     """Return the session itself, or the folders of a root's forward sessions that are due."""
     from quantlab.base.clock import iso, utc_now
-    from quantlab.cli.asking import asking, find, require_sessions
+    from quantlab.cli.asking import asking, find_ledger, require_sessions
     from quantlab.folders.reading import is_session
     from quantlab.queries.listing import due_sessions
 
     if not Path(place).is_dir() or is_session(place):
         return [place]
-    location = find(place, ledger)
+    location = find_ledger(place, ledger)
     with asking(location) as (reader, now):
         require_sessions(reader)
         due = [Path(row["path"]) for row in due_sessions(reader, iso(now or utc_now()))]

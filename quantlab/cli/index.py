@@ -9,10 +9,10 @@ import click
 
 from quantlab.base.errors import ConfigError
 from quantlab.base.text import printable
-from quantlab.cli.asking import find
+from quantlab.cli.asking import find_ledger
 from quantlab.cli.naming import usual_root
 from quantlab.cli.options import of_root, with_format, with_page
-from quantlab.cli.output import parted, plain
+from quantlab.cli.output import as_cell, parted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +40,7 @@ def index(root: str | None, ledger: str | None, form: str, *, quiet: bool, page:
     from quantlab.folders.roots import adopt_root
     from quantlab.ledger.store import open_store
 
-    location = find(usual_root(root), ledger)
+    location = find_ledger(usual_root(root), ledger)
     if location.root is None:
         raise ConfigError(
             "index needs a folder; expected ROOT, and --ledger URL where the ledger is elsewhere."
@@ -119,5 +119,5 @@ def _changed(changes: Mapping[str, Mapping[str, object]]) -> str:
 
 
 def _short(value: object) -> str:
-    text = "nothing" if value is None else plain(value)
+    text = "nothing" if value is None else as_cell(value)
     return text if len(text) <= 40 else f"{text[:37]}..."  # noqa: PLR2004 - half a line

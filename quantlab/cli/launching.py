@@ -136,11 +136,11 @@ def _filled_from_file(
     left = [name for name in TOLD_BY_FILES if values.get(name) is None]
     if not config.from_file or not left:
         return config, None
-    from quantlab.trading.prices.files import look
+    from quantlab.trading.prices.files import preview
     from quantlab.trading.prices.rows import SeveralSymbolsError
 
     try:
-        looked = look(
+        looked = preview(
             config.prices,
             reading_of(config),
             interval=config.interval,
@@ -341,8 +341,8 @@ def rebuild_report(folder: Path, ledger: str | None, *, run_kept_code: bool = Fa
     location, session_id = find_session(str(folder), ledger)
     with open_root_store(location, now=utc_now()) as store:
         with store.read() as connection:
-            session = projection.read_session(connection, session_id)
-            recorded = log.read_session(connection, session_id)
+            session = projection.read_row(connection, session_id)
+            recorded = log.read_events(connection, session_id)
         if session is not None and follows_still(session, recorded):
             page = report_so_far(recorded, folder, run_kept_code=run_kept_code)
             return f"Report as of {session.watermark}: {page}"

@@ -17,7 +17,7 @@ from quantlab.base.clock import utc_now
 from quantlab.base.errors import ConfigError
 from quantlab.base.levels import PROGRESS
 from quantlab.base.text import printable
-from quantlab.cli.asking import find, given_by_hand
+from quantlab.cli.asking import find_ledger, given_by_hand
 from quantlab.cli.configured import named_by
 from quantlab.cli.options import FILE, TEXT, with_ledger
 from quantlab.ledger.location import LEDGER_FILE
@@ -274,7 +274,7 @@ def grant(place: str | None, url: str | None, role: str, name: str | None) -> No
 
 
 def _located(place: str | None, url: str | None, *, must_exist: bool) -> Location:
-    location = find(place, url)
+    location = find_ledger(place, url)
     root = location.root
     if root is not None and root.exists() and not root.is_dir():
         raise ConfigError(f"{root} is a file; expected a folder of paper sessions or a ledger URL.")
@@ -301,9 +301,9 @@ def _note_its_own(root: Path, location: Location) -> None:
 
 @contextmanager
 def _opened_to_read(place: str | None, url: str | None) -> Iterator[Store]:
-    from quantlab.ledger.store import open_to_read
+    from quantlab.ledger.store import open_store_to_read
 
-    with open_to_read(_located(place, url, must_exist=True)) as store:
+    with open_store_to_read(_located(place, url, must_exist=True)) as store:
         yield store
 
 

@@ -69,7 +69,7 @@ def pieces_of(rows: Iterable[T]) -> Iterator[list[T]]:
         yield some
 
 
-def plain(value: object) -> str:
+def as_cell(value: object) -> str:
     """Return a value as a cell for people: nothing where it is missing, a number in six digits."""
     if value is None:
         return ""

@@ -10,7 +10,7 @@ import click
 
 from quantlab.base.errors import ConfigError
 from quantlab.base.text import printable
-from quantlab.cli.asking import asking, find, require_sessions, stored_time
+from quantlab.cli.asking import asking, find_ledger, require_sessions, stored_time
 from quantlab.cli.options import TEXT, WholeNumber, of_root
 from quantlab.domain.vocabulary import STALE_MINUTES
 from quantlab.folders.page import MOST, NAME, made_of
@@ -54,7 +54,7 @@ def page(
     """
     from quantlab.base.files import require_target, write_whole
 
-    location = find(root, ledger)
+    location = find_ledger(root, ledger)
     file = _file(location, output)
     require_target(file)
     at = stored_time("--now", asked_at)

@@ -10,7 +10,14 @@ import click
 
 from quantlab.base.errors import ConfigError
 from quantlab.cli import output
-from quantlab.cli.asking import asking, find, given_by_hand, name_troubles, require_sessions, stored_time
+from quantlab.cli.asking import (
+    asking,
+    find_ledger,
+    given_by_hand,
+    name_troubles,
+    require_sessions,
+    stored_time,
+)
 from quantlab.cli.filters import LIMIT, asked_for, filtered, require_column
 from quantlab.cli.main import Lazily
 from quantlab.cli.options import TEXT, TimeSpan, WholeNumber, files, of_root, with_format, with_ledger
@@ -99,7 +106,7 @@ def list_sessions(
     on_terminal = form == "table" and output.is_terminal()
     most = limit if limit is not None else ON_A_TERMINAL if on_terminal else 0
     asked = asked_for(limit=most, **filters)
-    location = find(root, ledger)
+    location = find_ledger(root, ledger)
     with asking(location) as (reader, now):
         counted = count(reader, asked)
         left_out = count(reader, replace(asked, limit=None)) - counted if limit is None and on_terminal else 0
@@ -171,7 +178,7 @@ def health(root: str | None, ledger: str | None, form: str) -> None:
     from quantlab.queries.health import unknown_statuses
     from quantlab.queries.rows import root_dir
 
-    with asking(find(root, ledger)) as (reader, _now):
+    with asking(find_ledger(root, ledger)) as (reader, _now):
         require_sessions(reader)
         values = asked(reader)
         unknown = unknown_statuses(reader) if values["unknown_status_sessions"] else {}
@@ -240,7 +247,7 @@ def alerts(
         if expect_every is None
         else Expected(every=expect_every.length, said=expect_every.said, ticker=ticker)
     )
-    location = find(root, ledger)
+    location = find_ledger(root, ledger)
     with _telling(location, telling) as tell, asking(location) as (reader, now):
         require_sessions(reader)
         found = asked(
@@ -319,7 +326,7 @@ def promotion(
         from quantlab.domain.requirements import requirement  # loads what most questions do without
 
         required = [requirement(expression) for expression in expressions]
-    with asking(find(root, ledger)) as (reader, now):
+    with asking(find_ledger(root, ledger)) as (reader, now):
         found = asked(reader, now=now, max_candidates=max_candidates, require=required)
         if found["ready_candidates"]:
             from quantlab.folders.standing import require_as_recorded  # the same

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from quantlab.base.errors import ConfigError
-from quantlab.cli.asking import asking, find, stored_time
+from quantlab.cli.asking import asking, find_ledger, stored_time
 from quantlab.cli.options import files, with_ledger, with_page
 from quantlab.cli.output import printable
 from quantlab.domain.vocabulary import STALE_MINUTES
@@ -79,7 +79,7 @@ def _before(session_dirs: Sequence[str], before: str, ledger: str | None) -> tup
 
     if len(session_dirs) > 1:
         raise ConfigError("--before clears the alerts of one ROOT; expected no more than one.")
-    location = find(session_dirs[0] if session_dirs else None, ledger)
+    location = find_ledger(session_dirs[0] if session_dirs else None, ledger)
     time = stored_time("--before", before)
     with asking(location) as (reader, now):
         found = alerts(reader, now=now, stale_after=timedelta(minutes=STALE_MINUTES), is_alive=is_alive)

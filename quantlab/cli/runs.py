@@ -11,7 +11,7 @@ from quantlab.base.text import printable
 from quantlab.cli.compare import compare_runs
 from quantlab.cli.naming import USUAL_RUNS
 from quantlab.cli.options import TEXT, files, with_format
-from quantlab.cli.output import COLOURS, Table, as_json, is_terminal, plain, terminal_width
+from quantlab.cli.output import COLOURS, Table, as_cell, as_json, is_terminal, terminal_width
 from quantlab.cli.run_folders import newness, read_one, read_root
 from quantlab.queries.side_by_side import SPAN
 
@@ -84,7 +84,7 @@ def best_run(root: str, metric: str, form: str, *, across: bool) -> None:
 
     Drawdowns are negative: the highest is the mildest.
     """
-    from quantlab.runner.research_index import differing, parameters
+    from quantlab.runner.research_index import differing_parameters, parameters
 
     ranked = [run for run in read_root(root) if run["status"] == "success" and _is_number(run[metric])]
     if not ranked:
@@ -96,21 +96,21 @@ def best_run(root: str, metric: str, form: str, *, across: bool) -> None:
         )
     best = max(ranked, key=lambda run: (run[metric], str(run["run_id"])))
     if form == "table":
-        apart = _named(parameters(best), differing(ranked))
+        apart = _named(parameters(best), differing_parameters(ranked))
         among = f"Best of {len(ranked):,} by {metric}" if len(ranked) > 1 else "The only one that succeeded"
         click.echo(printable(f"{among}: {best['run_id']}{f' with {apart}' if apart else ''}"))
     _print(best, form)
 
 
 def _table(found: list[Run]) -> str:
-    from quantlab.runner.research_index import differing, parameters
+    from quantlab.runner.research_index import differing_parameters, parameters
 
     figures = {
         "return": ("total_return", "{:+.1%}"),
         "sharpe": ("sharpe_simple", "{:.2f}"),
         "trades": ("trades", "{}"),
     }
-    apart = [name for name in differing(found) if name != "ticker"]
+    apart = [name for name in differing_parameters(found) if name != "ticker"]
     headings = ["run_id", "status", "ticker", *figures, *(["parameters"] if apart else [])]
     table = Table(headings, never_cut=(0, 1, 3, 4, 5))
     for run in found:
@@ -122,7 +122,7 @@ def _table(found: list[Run]) -> str:
 
 
 def _named(told: Run, names: list[str]) -> str:
-    return " ".join(f"{name}={plain(told[name])}" for name in names if told.get(name) is not None)
+    return " ".join(f"{name}={as_cell(told[name])}" for name in names if told.get(name) is not None)
 
 
 def _print(run: Run, form: str) -> None:
@@ -133,7 +133,7 @@ def _print(run: Run, form: str) -> None:
         if name == "strategy_params":
             continue
         shown = _number(value, _FIGURES[name]) if name in _FIGURES else ""
-        click.echo(printable(f"{name:<14} : {'n/a' if value is None else shown or plain(value)}"))
+        click.echo(printable(f"{name:<14} : {'n/a' if value is None else shown or as_cell(value)}"))
 
 
 def _is_number(value: object) -> bool:

@@ -99,9 +99,9 @@ def list_strategies(form: str) -> None:
     They are the built-in, those of installed packages (entry points quantlab.strategies), and files below the folders
     that QUANTLAB_STRATEGIES names.
     """
-    from quantlab.trading.strategies.finding import known
+    from quantlab.trading.strategies.finding import known_strategies
 
-    found = known()
+    found = known_strategies()
     if form == "json":
         click.echo(as_json([dict(zip(("name", "kind", "place"), one, strict=True)) for one in found]))
         return
@@ -118,9 +118,9 @@ def list_strategies(form: str) -> None:
 def show_strategy(strategy: str, strategy_seconds: float, form: str) -> None:
     """Show a strategy's rule, parameters and digest; its code is loaded for it."""
     from quantlab.trading.strategies.apart import Apart
-    from quantlab.trading.strategies.finding import find
+    from quantlab.trading.strategies.finding import find_strategy
 
-    source = find(strategy)
+    source = find_strategy(strategy)
     with Apart(source, seconds=strategy_seconds) as apart:
         described = apart.describe()
     facts = _facts(source, described)
@@ -164,9 +164,9 @@ def check_strategy(
     values.
     """
     from quantlab.trading.strategies.apart import Apart
-    from quantlab.trading.strategies.finding import find
+    from quantlab.trading.strategies.finding import find_strategy
 
-    source = find(strategy)
+    source = find_strategy(strategy)
     with Apart(source, seconds=strategy_seconds) as apart:
         loaded = apart.load(assigned(param))
         bars = _prices(prices, ticker, interval)
@@ -184,14 +184,14 @@ def check_strategy(
 def _prices(source: str, ticker: str, interval: str) -> Prices:
     from quantlab.base.clock import utc_now
     from quantlab.domain.config import validated
-    from quantlab.trading.prices.files import look
+    from quantlab.trading.prices.files import preview
     from quantlab.trading.prices.loading import load_prices
     from quantlab.trading.prices.reading import Reading
 
     values = {"prices": source, "ticker": ticker, "interval": interval}
     config = validated({**values, "start": CHECK_START, "end": CHECK_END})
     if config.from_file:
-        looked = look(config.prices, Reading(), interval=config.interval, ticker=None)
+        looked = preview(config.prices, Reading(), interval=config.interval, ticker=None)
         if looked.error is not None:
             raise looked.error
         config = validated({**values, "start": looked.start, "end": looked.end})

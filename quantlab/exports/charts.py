@@ -36,7 +36,7 @@ def equity_png(outcome: Outcome, *, title: str) -> bytes:
         A PNG of 1000 x 640 pixels; equal outcomes and titles give equal bytes.
     """
     figure, (upper, lower) = drawing.canvas(heights=(2.6, 1))
-    times, equity = drawing.dates_of(outcome.prices.times), outcome.simulation.equity
+    times, equity = drawing.as_dates(outcome.prices.times), outcome.simulation.equity
     fills, figures = outcome.simulation.fills, outcome.figures
     held, gained = (
         _named("Buy and hold", figures.buy_and_hold_return),
@@ -61,7 +61,7 @@ def price_png(outcome: Outcome, *, title: str) -> bytes:
         A PNG of 1000 x 640 pixels; equal outcomes and titles give equal bytes.
     """
     figure, (axes,) = drawing.canvas(heights=(1,))
-    times, close = drawing.dates_of(outcome.prices.times), outcome.prices.close
+    times, close = drawing.as_dates(outcome.prices.times), outcome.prices.close
     fills = outcome.simulation.fills
     drawing.shade(axes, _held_spans(times, fills), label="Units held")
     drawing.line(axes, times, close, color=INK, linewidth=1.1, label="Close")

@@ -67,7 +67,7 @@ def canvas(*, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     return figure, list(axes)
 
 
-def dates_of(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+def as_dates(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
     """Return times as matplotlib counts them, in days."""
     days: NDArray[np.float64] = dates.date2num(times)  # type: ignore[no-untyped-call] # matplotlib has no types here
     return days

@@ -37,14 +37,14 @@ def overlay(curves: Sequence[tuple[str, Curve]], *, title: str, form: str) -> by
             continue
         label = "Buy and hold" if len(markets) == 1 else f"Buy and hold of {name}"
         colour = drawing.GREY if len(markets) == 1 else COLOURS[place % len(COLOURS)]
-        times = drawing.dates_of(curve.times)
+        times = drawing.as_dates(curve.times)
         label = f"{label} ({100 * (curve.held()[-1] - 1):+,.1f} %)"
         drawing.line(axes, times, curve.held(), color=colour, linestyle=_DASHED, linewidth=1.1, label=label)
         shown.append(curve.held())
     for place, (name, curve) in enumerate(curves):
         style = STYLES[place // len(COLOURS) % len(STYLES)]
         label = f"{name} ({100 * (curve.rebased()[-1] - 1):+,.1f} %)"
-        times = drawing.dates_of(curve.times)
+        times = drawing.as_dates(curve.times)
         colour = COLOURS[place % len(COLOURS)]
         drawing.line(axes, times, curve.rebased(), color=colour, linestyle=style, linewidth=1.6, label=label)
         shown.append(curve.rebased())

@@ -194,7 +194,7 @@ def _heal_one(store: Store, root: Path, place: FolderPlace) -> list[str]:
     remove_leftovers(folder)
     remove_leftovers(folder / ARTIFACTS_FOLDER)
     with store.read() as connection:
-        known = Known(log.read_session(connection, place.session_id))
+        known = Known(log.read_events(connection, place.session_id))
     names = behind(known, folder, root)
     if names:
         write_files(folder, known, root, names)

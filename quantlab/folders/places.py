@@ -73,7 +73,7 @@ def read_document(file: str, root: str) -> Read:
         raise UnreadableError(str(error), digest) from error
 
 
-def digest_of(file: str, root: str) -> str:
+def digest_of_file(file: str, root: str) -> str:
     """Return the SHA-256 of a file of any size, in flat memory.
 
     Raises:
@@ -99,7 +99,7 @@ def look(folder: str, name: str, root: str) -> Seen:
         if name in DOCUMENTS:
             read = read_document(file, root)
             return Seen(digest=read.digest, document=read.document)
-        return Seen(digest=digest_of(file, root))
+        return Seen(digest=digest_of_file(file, root))
     except FileNotFoundError:
         return Seen(missing=True)
     except UnreadableError as error:

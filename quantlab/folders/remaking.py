@@ -83,7 +83,7 @@ def rebuild_session_report(
         DataError, QuantlabError: as `session_result_files`.
     """
     with store.read() as connection:
-        recorded = log.read_session(connection, session_id)
+        recorded = log.read_events(connection, session_id)
     if not recorded:
         raise no_session(store.location, session_id)
     made = {
@@ -152,7 +152,7 @@ def rebuild_result_files(store: Store, root: Path) -> int:
         if place.status != "success" or folder is None or not folder.is_dir():
             continue
         with store.read() as connection:
-            recorded = log.read_session(connection, place.session_id)
+            recorded = log.read_events(connection, place.session_id)
         lost = [name for name in _recorded_artifacts(recorded) if not (folder / name).exists()]
         if lost:
             made += _rebuild_lost(folder, recorded, lost)

@@ -117,7 +117,7 @@ def already_recorded(connection: sa.Connection, entry: Entry) -> Recorded:
     return held
 
 
-def read_session(connection: sa.Connection, session_id: str) -> list[Recorded]:
+def read_events(connection: sa.Connection, session_id: str) -> list[Recorded]:
     """Return all events of a session, in their order."""
     return list(stream_session(connection, session_id))
 

@@ -57,7 +57,7 @@ class RowDifference(NamedTuple):
     expected: object
 
 
-def read_session(connection: sa.Connection, session_id: str) -> Session | None:
+def read_row(connection: sa.Connection, session_id: str) -> Session | None:
     """Return a session as its row stands, or None where the ledger knows no such session."""
     rows = _by_id.run(connection, {"session_id": session_id})
     return _session(rows[0]) if rows else None

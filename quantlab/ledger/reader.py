@@ -24,7 +24,7 @@ from quantlab.ledger.advice import (
     older,
 )
 from quantlab.ledger.revision import HEAD_REVISION
-from quantlab.ledger.sqlite.holders import TOLD_AFTER_SECONDS, told
+from quantlab.ledger.sqlite.holders import TOLD_AFTER_SECONDS, holders_of
 from quantlab.ledger.sqlite.opening import open_file
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _first_look(connection: sqlite3.Connection, file: Path) -> None:
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
             raise
-        logger.warning("%s is held by %s; waiting for up to %.0f s.", file, told(str(file)), left)
+        logger.warning("%s is held by %s; waiting for up to %.0f s.", file, holders_of(str(file)), left)
         connection.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
         connection.execute(look).fetchall()
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}")

@@ -95,7 +95,7 @@ class Recorder:
 
 
 def _look_and_append(connection: sa.Connection, entry: Entry) -> tuple[Recorded, Session]:
-    session = projection.read_session(connection, entry.session_id)
+    session = projection.read_row(connection, entry.session_id)
     if session is not None and session.last_version + 1 != entry.session_version:
         return _again(connection, session, entry), session
     return _append(connection, session, entry)
@@ -128,7 +128,7 @@ def _append_annotations(connection: sa.Connection, entries: Sequence[Entry]) -> 
     taken = list(compress(entries, are_next))
     if taken:
         for recorded in log.append(connection, taken):
-            session = projection.read_session(connection, recorded.session_id)
+            session = projection.read_row(connection, recorded.session_id)
             projection.project(connection, session, recorded)
     return [
         entry
@@ -163,7 +163,7 @@ def _is_next(connection: sa.Connection, versions: dict[str, int], entry: Entry) 
     """Tell whether an annotation takes its session's next version, counting those before it in the same batch."""
     session_id = entry.session_id
     if session_id not in versions:
-        session = projection.read_session(connection, session_id)
+        session = projection.read_row(connection, session_id)
         lifecycle.require_legal(session, session_id, entry.event.name)
         versions[session_id] = 0 if session is None else session.last_version
     if versions[session_id] + 1 != entry.session_version:

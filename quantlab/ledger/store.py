@@ -165,7 +165,7 @@ def open_store(location: Location, *, create: bool = True, upgrade: bool = True)
         return Store(location, sqlite_engine(lambda: open_to_write(file), sa.QueuePool))
 
 
-def open_to_read(location: Location) -> Store:
+def open_store_to_read(location: Location) -> Store:
     """Open a ledger that nothing is to be written to; one whose folder can't be written is read as it lies, or copied.
 
     Raises:

@@ -77,7 +77,7 @@ def require_trusted(reader: Reader, session_ids: Iterable[str]) -> None:
 
 def doubts(reader: Reader) -> list[str]:
     """Return what a glance finds: definitions, head against last event, counts and events against rows."""
-    found = [f"{name} is not as this program made it" for name in differing(reader)]
+    found = [f"{name} is not as this program made it" for name in differing_definitions(reader)]
     return [*found, *_of_head(reader), *_of_counts(reader), *_of_rows(reader)]
 
 
@@ -88,7 +88,7 @@ def recorded(reader: Reader, session_id: str) -> list[Recorded]:
     return [Recorded(**row) for row in reader.rows(_EVENTS, session_id=session_id)]
 
 
-def differing(reader: Reader) -> list[str]:
+def differing_definitions(reader: Reader) -> list[str]:
     """Name the definitions of a ledger that are not those of a fresh one; on a server, those that can be told cheaply.
 
     Args:
@@ -115,11 +115,11 @@ def differing(reader: Reader) -> list[str]:
 
 def _of_definitions(reader: Reader) -> list[str]:
     if reader.is_sqlite:
-        return [f"{name} is not as this program made it" for name in differing(reader)]
+        return [f"{name} is not as this program made it" for name in differing_definitions(reader)]
     from quantlab.ledger import installed
-    from quantlab.ledger.store import open_to_read
+    from quantlab.ledger.store import open_store_to_read
 
-    with open_to_read(reader.location) as store:
+    with open_store_to_read(reader.location) as store:
         with store.read() as connection:
             made = installed.made(connection)
         with store.read() as connection:

@@ -13,7 +13,7 @@ from quantlab.domain.events import Started, Succeeded, decode
 from quantlab.domain.vocabulary import DOUBTFUL_MINUTES
 from quantlab.ledger.trust import doubts, require_trusted
 from quantlab.queries.alerts import alerts
-from quantlab.queries.promotion import COUNTS, ready_sql
+from quantlab.queries.promotion import COUNTS, latest_ready_sql
 from quantlab.queries.rows import assessed, ids, root_dir, status_counts
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def page(reader: Reader, *, now: datetime, stale_after: timedelta, most: int) ->
 def _ready(reader: Reader, now: datetime) -> tuple[list[Row], list[str]]:
     """Return the ready sessions, latest first, and why none of them is named where the ledger can't be trusted."""
     soon = iso(now + timedelta(minutes=DOUBTFUL_MINUTES))
-    ready = [assessed(row, reader) for row in reader.rows(ready_sql(), most=MOST_READY, soon=soon)]
+    ready = [assessed(row, reader) for row in reader.rows(latest_ready_sql(), most=MOST_READY, soon=soon)]
     try:
         require_trusted(reader, ids(ready))
     except LedgerDamagedError as error:

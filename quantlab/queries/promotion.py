@@ -72,7 +72,7 @@ def promotion(
         LedgerDamagedError: the ledger is not what this program made of its events.
     """
     soon = iso(now + timedelta(minutes=DOUBTFUL_MINUTES))
-    found = reader.rows(ready_sql(require), most=max_candidates, soon=soon)
+    found = reader.rows(latest_ready_sql(require), most=max_candidates, soon=soon)
     require_trusted(reader, ids(found))
     ready = [_told(row, reader) for row in found]
     blocked = [_told(row, reader) for row in reader.rows(_blocked(require), soon=soon)]
@@ -98,7 +98,7 @@ def promotion(
     }
 
 
-def ready_sql(require: Sequence[Requirement] = ()) -> str:
+def latest_ready_sql(require: Sequence[Requirement] = ()) -> str:
     """Return SQL for the latest `:most` ready sessions that meet the demands, as of the time `:soon`."""
     meets = "".join(f" AND {one.holds}" for one in require)
     found = newest("*", "session_promotion", f"broker_promotion_ready = 1{meets}", ":most", ":soon")

@@ -161,7 +161,7 @@ def side_of_run(run: Run) -> Side:
     return Side(str(run["run_id"]), parameters(run), facts, {name: run.get(name) for name in FIGURES})
 
 
-def differing(runs: Sequence[Run]) -> list[str]:
+def differing_parameters(runs: Sequence[Run]) -> list[str]:
     """Return the names of the parameters in which runs differ, in their usual order."""
     told = [parameters(run) for run in runs]
     names = dict.fromkeys(name for one in told for name in one)

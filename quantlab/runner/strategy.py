@@ -14,7 +14,7 @@ from quantlab.exports import bundle
 from quantlab.trading.indicators import growing
 from quantlab.trading.strategies import signals_file
 from quantlab.trading.strategies.apart import SECONDS, Apart
-from quantlab.trading.strategies.finding import built_in_source, find
+from quantlab.trading.strategies.finding import built_in_source, find_strategy
 from quantlab.trading.strategies.source import DECIDE, Source, read_source
 from quantlab.trading.strategies.strategy import built_in
 from quantlab.trading.tape import Decided
@@ -251,7 +251,7 @@ def _kept_in(place: Path) -> Path:
 
 def _same_package(config: RunConfig, facts: JsonObject) -> Source:
     try:
-        source = find(f"{facts['module']}:{facts.get('function', DECIDE)}")
+        source = find_strategy(f"{facts['module']}:{facts.get('function', DECIDE)}")
     except QuantlabError as error:
         raise DataError(
             f"The package {facts.get('package')} that the strategy came from can't be found ({error}) Install it again."

@@ -127,7 +127,7 @@ def _open(store: Store, session_id: str) -> Session:
 
 def _session_of(store: Store, session_id: str) -> Session | None:
     with store.read() as connection:
-        return projection.read_session(connection, session_id)
+        return projection.read_row(connection, session_id)
 
 
 def _is_fresh(session: Session, now: datetime) -> bool:

@@ -54,8 +54,8 @@ def prove(
         LedgerError: the outcome can't be recorded.
     """
     with store.read() as connection:
-        session = projection.read_session(connection, session_id)
-        recorded = log.read_session(connection, session_id)
+        session = projection.read_row(connection, session_id)
+        recorded = log.read_events(connection, session_id)
     if session is None:
         raise no_session(store.location, session_id)
     goes_on = follows_still(session, recorded)
@@ -77,7 +77,7 @@ def _record(store: Store, session_id: str, outcome: Proved, now: datetime, *, go
     """
     for left in range(_TRIES, 0, -1):
         with store.read() as connection:
-            recorded = log.read_session(connection, session_id)
+            recorded = log.read_events(connection, session_id)
         if goes_on and any(one.type in ENDS for one in recorded):
             return False
         entry = Entry(

@@ -40,7 +40,7 @@ def resolve(store: Store, session_ids: Sequence[str], reason: str, *, now: datet
             "The reason is empty; expected ", Setting("reason", "TEXT"), ", which the ledger keeps."
         )
     with store.read() as connection:
-        known = {one: projection.read_session(connection, one) for one in dict.fromkeys(session_ids)}
+        known = {one: projection.read_row(connection, one) for one in dict.fromkeys(session_ids)}
     entries = []
     for session_id, session in known.items():
         if session is None:

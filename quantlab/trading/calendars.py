@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from quantlab.trading.intervals import dates_of, days, is_intraday, minutes, step
+from quantlab.trading.intervals import bar_length, dates_of, days, is_intraday, minutes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,7 +113,7 @@ def _saturdays_spanned(dates: NDArray[np.datetime64]) -> int:
 def _is_open_question(prices: Prices, interval: str) -> bool:
     if not is_intraday(interval) or not spans_no_saturday(prices):
         return False
-    return bool(bars_a_day(prices, interval) * step(interval) >= ROUND_THE_CLOCK)
+    return bool(bars_a_day(prices, interval) * bar_length(interval) >= ROUND_THE_CLOCK)
 
 
 def _opens_on_sunday_mornings(prices: Prices) -> bool:
@@ -133,7 +133,7 @@ def bars_a_day(prices: Prices, interval: str) -> int:
     trading[[0, -1]] = False
     if trading.any():
         return int(np.quantile(counts[trading], 0.5, method="higher"))
-    return max(int(counts.max()), int(-(-SHORTEST_DAY // step(interval))))
+    return max(int(counts.max()), int(-(-SHORTEST_DAY // bar_length(interval))))
 
 
 def week_of(prices: Prices) -> str:

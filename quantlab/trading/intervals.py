@@ -38,7 +38,7 @@ def is_intraday(interval: str) -> bool:
 
 
 @cache
-def step(interval: str) -> np.timedelta64:
+def bar_length(interval: str) -> np.timedelta64:
     """Return the longest time from one bar's opening to its close, in nanoseconds (see `minutes`)."""
     return np.timedelta64(minutes(interval) * _NANOSECONDS, "ns")
 
@@ -46,7 +46,7 @@ def step(interval: str) -> np.timedelta64:
 def bar_ends(times: NDArray[np.datetime64], interval: str) -> NDArray[np.datetime64]:
     """Return when each bar closes (datetime64[ns], UTC); months by the calendar, all else by `step`."""
     if interval not in _MONTHS:
-        return times + step(interval)
+        return times + bar_length(interval)
     return (times.astype("M8[M]") + _MONTHS[interval]).astype("M8[ns]")
 
 

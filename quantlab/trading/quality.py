@@ -13,7 +13,7 @@ import numpy as np
 
 from quantlab.trading import breaks
 from quantlab.trading.calendars import EVERY_DAY, calendar_of, is_guess, periods_per_year, weeks_of
-from quantlab.trading.intervals import days, is_intraday, step, time_text
+from quantlab.trading.intervals import bar_length, days, is_intraday, time_text
 from quantlab.trading.results import DataQuality
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ _GUESS = (
 def _missing(gaps: _Gaps, interval: str, calendar: str) -> tuple[str, str] | None:
     share = gaps.missing / max(gaps.expected, 1)
     run_limit = MISSING_RUN_DAYS[calendar]
-    if not is_intraday(interval) and step(interval) > _DAY:
+    if not is_intraday(interval) and bar_length(interval) > _DAY:
         run_limit = float(MISSING_RUN_LONG_BARS)
     if share <= MISSING_SHARE[calendar] and gaps.longest_days <= run_limit:
         return None
@@ -147,7 +147,7 @@ def _sparse(prices: Prices, interval: str) -> tuple[str, str] | None:
     distances = np.diff(prices.times)
     if not is_intraday(interval) or len(distances) < SPARSE_FEWEST:
         return None
-    steps = float(np.median(distances / step(interval)))
+    steps = float(np.median(distances / bar_length(interval)))
     if steps < SPARSE_STEPS:
         return None
     return (
@@ -200,7 +200,7 @@ def _longest(prices: Prices, gaps: _Gaps) -> tuple[tuple[str, str, int], ...]:
 
 
 def _gaps(prices: Prices, interval: str, calendar: str) -> _Gaps:
-    length = step(interval)
+    length = bar_length(interval)
     if calendar == EVERY_DAY or interval in _LONG or length % _WEEK == np.timedelta64(0, "ns"):
         return _grid_gaps(prices.times, interval)
     weeks = weeks_of(prices)
@@ -211,7 +211,7 @@ def _gaps(prices: Prices, interval: str, calendar: str) -> _Gaps:
 
 def _grid_gaps(times: NDArray[np.datetime64], interval: str) -> _Gaps:
     """Compare with a grid without holes: one bar each `step`."""
-    length = step(interval)
+    length = bar_length(interval)
     skipped = np.maximum(np.rint(np.diff(times) / length).astype(np.int64) - 1, 0)
     scale = float(length / _DAY) if length < _DAY else 1.0
     return _runs(skipped, len(times), scale)

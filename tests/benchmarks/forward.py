@@ -157,7 +157,7 @@ def _session_of(folder: Path, bars: int) -> list[Recorded]:
         market.now = BEGAN + (WARMUP + bars) * market.length
         stepped(market, session)
     with open_store(locate(session.parent, None)) as store, store.read() as connection:
-        return log.read_session(connection, session.name)
+        return log.read_events(connection, session.name)
 
 
 def caught_up(folder: Path) -> list[Row]:

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.engine_markets import walk
 from support.strategy_cases import SOUND
 
-from quantlab.trading.strategies.checking import Checked, asking, check
+from quantlab.trading.strategies.checking import Checked, check, question_of
 from quantlab.trading.strategies.strategy import Strategy, View, built_in
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _timed(strategy: Strategy, values: dict[str, Any], bars: int) -> tuple[float
     seen = View.of(walk(bars)).bars
     began, worked = time.perf_counter(), time.process_time()
     found = check(
-        lambda: asking(strategy.asked, values), seen, name=strategy.name, least=strategy.min_history
+        lambda: question_of(strategy.asked, values), seen, name=strategy.name, least=strategy.min_history
     )
     return time.perf_counter() - began, time.process_time() - worked, found
 

@@ -135,7 +135,7 @@ class Lifecycle(RuleBasedStateMachine):
         """The transaction is gone with its process, and everything in it."""
         entry = self._entry(name, event, 1)
         with pytest.raises((OSError, ConflictError)), self.store.write() as connection:
-            row = projection.read_session(connection, name)
+            row = projection.read_row(connection, name)
             lifecycle.require_legal(row, name, event.name)
             self._append(connection, row, entry)
             raise OSError("killed")
@@ -154,7 +154,7 @@ class Lifecycle(RuleBasedStateMachine):
     def every_row_says_what_the_model_says(self) -> None:
         with self.store.read() as connection:
             for name, model in self.models.items():
-                row = projection.read_session(connection, name)
+                row = projection.read_row(connection, name)
                 said = None if row is None else (row.last_version, row.status, row.ended, row.terminal)
                 expected = (model.version, model.status, model.over, model.over) if model.version else None
                 assert said == expected

@@ -77,7 +77,7 @@ def recorder(store: Store) -> Recorder:
 def versions(store: Store) -> list[int]:
     with store.read() as connection:
         assert list(projection.differences(connection)) == []
-        return [one.session_version for one in log.read_session(connection, "a")]
+        return [one.session_version for one in log.read_events(connection, "a")]
 
 
 def cut_others(location: Location) -> int:
@@ -242,7 +242,7 @@ def test_a_cycle_of_locks_ends_with_both_recorded(
     client.join()
     go_soon.join()
     with store.read() as connection:
-        assert [one.session_version for one in log.read_session(connection, "a")] == [1, 2]
+        assert [one.session_version for one in log.read_events(connection, "a")] == [1, 2]
 
 
 def run_quietly(work: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from quantlab.domain.documents import documents
 from quantlab.exports import index, index_rows
 from quantlab.ledger import maintenance
-from quantlab.ledger.log import read_session
+from quantlab.ledger.log import read_events
 from quantlab.ledger.store import open_store
 from support.ledger_history import open_root, stored
 
@@ -85,7 +85,7 @@ def healed_faults(root: Path, location: Location | None = None) -> list[str]:
                 "SELECT session_id, path, ended FROM paper_sessions WHERE origin = 'session'"
             ).all()
             for session_id, path, ended in rows:
-                made = documents(read_session(connection, session_id))
+                made = documents(read_events(connection, session_id))
                 # Writers' sessions have no folder until an end makes one; a start alone leaves none behind.
                 faults += [
                     f"{path}/{name} is not what the ledger says"

@@ -73,7 +73,7 @@ def write_documents(sessions: Sessions, session_id: str, upto: int | None = None
 def made(sessions: Sessions, session_id: str, upto: int | None = None) -> dict[str, bytes]:
     """Return the files that a session's events make."""
     with sessions.store.read() as connection:
-        return documents(log.read_session(connection, session_id)[:upto])
+        return documents(log.read_events(connection, session_id)[:upto])
 
 
 def row(sessions: Sessions, session_id: str) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def row(sessions: Sessions, session_id: str) -> dict[str, Any]:
 def types(sessions: Sessions, session_id: str) -> list[str]:
     """Return the types of a session's events."""
     with sessions.store.read() as connection:
-        return [one.type for one in log.read_session(connection, session_id)]
+        return [one.type for one in log.read_events(connection, session_id)]
 
 
 def reconciled(sessions: Sessions, **later: float) -> Reconciled:

@@ -88,7 +88,7 @@ def short_ends(ids: Sequence[str]) -> list[str]:
 def _shown(name: str, value: object) -> str:
     if isinstance(value, float) and name in _FRACTIONS:
         return format(value, _FRACTIONS[name])
-    text = output.plain(value)
+    text = output.as_cell(value)
     return text[:_SHOWN_OF_HASH] if name in _HASHES else text
 
 

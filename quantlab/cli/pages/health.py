@@ -50,7 +50,10 @@ def as_table(values: Row, unknown: dict[str, int], following: Rows, _root: str) 
         standing = output.Table(["follows the market", *STANDING])
         for row in following:
             standing.add(
-                [row["session_id"], *("" if row[one] is None else output.plain(row[one]) for one in STANDING)]
+                [
+                    row["session_id"],
+                    *("" if row[one] is None else output.as_cell(row[one]) for one in STANDING),
+                ]
             )
         pages.append(standing.text())
     return "\n\n".join(pages)

@@ -129,7 +129,7 @@ def _standing(session: Row) -> Pairs:
         ("next due", session["next_due"] if session["status"] == "running" else None),
         ("because", (session["trouble"] or {}).get("cause")),
         ("equity", None if equity is None else f"{equity:,.2f}"),
-        ("units", None if units is None else output.plain(units)),
+        ("units", None if units is None else output.as_cell(units)),
         ("last fill", session["last_fill_at"]),
         ("of its bars", ", ".join([*counts, f"{session['corrections'] or 0} corrected"])),
         ("begun or taken up", session["drives"]),
@@ -152,7 +152,7 @@ def _parameters(session: Row) -> Pairs:
     told = {"strategy": session["strategy"], **json.loads(session["strategy_params"] or "{}")}
     asked = {name: value for name, value in (session["config"] or {}).items() if name not in _TOLD_ELSEWHERE}
     return [
-        (name, None if value is None else output.plain(value)) for name, value in {**asked, **told}.items()
+        (name, None if value is None else output.as_cell(value)) for name, value in {**asked, **told}.items()
     ]
 
 
@@ -223,7 +223,7 @@ def _changes(changes: Mapping[str, Mapping[str, object]]) -> str:
 
 
 def _value(value: object) -> str:
-    return "nothing" if value is None else repr(value) if isinstance(value, str) else output.plain(value)
+    return "nothing" if value is None else repr(value) if isinstance(value, str) else output.as_cell(value)
 
 
 def _proof(session: Row) -> Pairs:

@@ -67,7 +67,7 @@ class _Column(NamedTuple):
 
 
 def _plain(name: str) -> _Column:
-    return _Column(lambda row, _now: output.plain(row[name]), (name,))
+    return _Column(lambda row, _now: output.as_cell(row[name]), (name,))
 
 
 def _percent(name: str, *, on_narrow: bool) -> _Column:
@@ -106,7 +106,7 @@ TABLE: dict[str, _Column] = {
         cut=0,
     ),
     "trades": _Column(
-        lambda row, _now: output.plain(row["trades"]), ("trades",), is_number=True, on_narrow=False, cut=0
+        lambda row, _now: output.as_cell(row["trades"]), ("trades",), is_number=True, on_narrow=False, cut=0
     ),
     "equity": _Column(
         lambda row, _now: "" if row["equity"] is None else f"{row['equity']:,.2f}",

@@ -39,7 +39,9 @@ def as_table(shown: Bars, known: Bars) -> Iterator[str]:
 
     def rows() -> Iterator[output.Cells]:
         for one in shown:
-            cells = (output.plain(value) for value in (one.close, *(one.values.get(name) for name in names)))
+            cells = (
+                output.as_cell(value) for value in (one.close, *(one.values.get(name) for name in names))
+            )
             yield [times[one.bar], *cells, one.wanted, one.did, _reason(one, times)], {}
 
     width = output.terminal_width() if output.is_terminal() else None

@@ -17,10 +17,10 @@ _SIDES = ("", "-shm", ".lock")
 
 def tell(file: str, left: float, *, called: str = "") -> None:
     """Warn that a file is held, by whom, and for how long it is waited for; `called` where the path is no name."""
-    logger.warning("%s is held by %s; waiting for up to %.0f s.", called or file, told(file), left)
+    logger.warning("%s is held by %s; waiting for up to %.0f s.", called or file, holders_of(file), left)
 
 
-def told(file: str) -> str:
+def holders_of(file: str) -> str:
     """Return who keeps others from a ledger, in words that go on from "held by"."""
     found = sorted(_holders(file))
     if not found:

@@ -167,7 +167,7 @@ def open_driver(store: Store, folder: Path, session_id: str, gate: StopGate, dri
         SessionEndedError: it has ended.
     """
     with store.read() as connection:
-        session = projection.read_session(connection, session_id)
+        session = projection.read_row(connection, session_id)
         if session is None:
             raise no_session(store.location, session_id)
         if session.ended:
@@ -221,7 +221,7 @@ def stored_session(store: Store, session_id: str) -> Session:
         ConfigError: there is no such session.
     """
     with store.read() as connection:
-        session = projection.read_session(connection, session_id)
+        session = projection.read_row(connection, session_id)
     if session is None:
         raise no_session(store.location, session_id)
     return session

@@ -142,7 +142,7 @@ class Driver:
             SessionEndedError, FencedError: they did.
         """
         with self.store.read() as connection:
-            session = projection.read_session(connection, self.memory.session_id)
+            session = projection.read_row(connection, self.memory.session_id)
         if session is None or session.last_version == self.memory.version:
             return
         if session.ended:
@@ -156,7 +156,7 @@ class Driver:
     def _pass_notes(self, error: ConflictError | None) -> None:
         """Step behind what was only noted of the session meanwhile; another driver's event is the end of this one."""
         with self.store.read() as connection:
-            events = log.read_session(connection, self.memory.session_id)
+            events = log.read_events(connection, self.memory.session_id)
         since = [one for one in events if one.session_version > self.memory.version]
         others = [one for one in since if one.type not in ANNOTATIONS]
         if others or not since:

@@ -13,7 +13,7 @@ from quantlab.base.errors import DataError, SourceTroubleError, StrategyError
 from quantlab.sessions.forward.turn import Turned, record_wait, record_wait_once, turn
 from quantlab.trading.forward.polling import next_poll, retry_at
 from quantlab.trading.forward.recorded_signals import RepaintError
-from quantlab.trading.intervals import step
+from quantlab.trading.intervals import bar_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,7 @@ class Follower:
                 self.driver.require_hold()
                 record_wait_once(self.driver, "waiting", self.next_due)
             length = timedelta(
-                microseconds=int(step(self.driver.memory.config.interval).astype("m8[us]").astype(int))
+                microseconds=int(bar_length(self.driver.memory.config.interval).astype("m8[us]").astype(int))
             )
             self.sleep(now, next_poll(self.next_due, now, length))
 

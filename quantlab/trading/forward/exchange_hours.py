@@ -16,7 +16,7 @@ import numpy as np
 from quantlab.base.errors import ConfigError
 from quantlab.base.secrets import one_line
 from quantlab.trading.forward.schedule import schedule_of
-from quantlab.trading.intervals import is_intraday, step
+from quantlab.trading.intervals import bar_length, is_intraday
 from quantlab.trading.prices.asked import plain
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class OnCalendar:
         beyond = usual[usual >= self.hours.end]
         if is_intraday(self.interval):
             known = self.week.openings(after, min(until, self.hours.end - _ONE_NS), sure=False)
-            return np.concatenate([known[self.hours.are_met(known, step(self.interval))], beyond])
+            return np.concatenate([known[self.hours.are_met(known, bar_length(self.interval))], beyond])
         dates = self.hours.dates.astype("M8[ns]")
         return np.concatenate([dates[(dates > after) & (dates <= until)], beyond])
 

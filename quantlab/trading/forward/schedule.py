@@ -9,7 +9,7 @@ import numpy as np
 
 from quantlab.trading.calendars import EVERY_DAY, calendar_of, is_pair, spans_no_saturday
 from quantlab.trading.forward.week import learned_week
-from quantlab.trading.intervals import bar_ends, step
+from quantlab.trading.intervals import bar_ends, bar_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class RoundTheClock:
         sure: bool = True,  # noqa: ARG002 - all of them are
     ) -> NDArray[np.datetime64]:
         """Return the opening times in (after, until], datetime64[ns], UTC."""
-        length = step(self.interval)
+        length = bar_length(self.interval)
         count = max(0, int((until - after) // length))
         return after + length * np.arange(1, count + 1)
 
@@ -74,10 +74,10 @@ def schedule_of(prices: Prices, interval: str, ticker: str, zone: str | None = N
 def next_end(schedule: Schedule, last_opened: np.datetime64, interval: str) -> np.datetime64:
     """Return when the bar that follows the last one closes, at the earliest that may be."""
     # As a rule it follows at once; of two weeks of minutes there are twenty thousand.
-    expected = schedule.openings(last_opened, last_opened + step(interval), sure=False)
+    expected = schedule.openings(last_opened, last_opened + bar_length(interval), sure=False)
     if not len(expected):
         expected = schedule.openings(last_opened, last_opened + _LOOK_AHEAD, sure=False)
-    opening = expected[:1] if len(expected) else (np.array([last_opened]) + step(interval))
+    opening = expected[:1] if len(expected) else (np.array([last_opened]) + bar_length(interval))
     end: np.datetime64 = bar_ends(opening.astype("M8[ns]"), interval)[0]
     return end
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from quantlab.trading.calendars import begins_on_sunday_evening, week_of
-from quantlab.trading.intervals import days, is_intraday, step
+from quantlab.trading.intervals import bar_length, days, is_intraday
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,7 +91,7 @@ def _beyond_the_bars(
     What working days had in common the others have too; a market that was seen to rest at night rests on weekends.
     """
     nothing = np.array([], dtype=np.int64)
-    length, day = step(interval).astype("m8[ns]"), _DAY.astype(np.int64)
+    length, day = bar_length(interval).astype("m8[ns]"), _DAY.astype(np.int64)
     if local[-1] - local[0] >= _WEEK:
         return nothing, nothing
     met = _of_week(np.arange(local[0], local[-1] + length, length))

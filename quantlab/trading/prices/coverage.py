@@ -9,7 +9,7 @@ import numpy as np
 from quantlab.base.errors import DataError
 from quantlab.base.remedies import Setting
 from quantlab.trading.calendars import calendar_of
-from quantlab.trading.intervals import bar_ends, day_text, is_intraday, step
+from quantlab.trading.intervals import bar_ends, bar_length, day_text, is_intraday
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,7 +118,7 @@ def _such_as(minutes: float) -> tuple[object, ...]:
 def _is_coarser(distances: NDArray[np.int64], interval: str) -> bool:
     """Tell whether the bars keep a rhythm that is slower than the interval's."""
     usual = np.median(distances)
-    if len(distances) < _FEWEST_DISTANCES or usual < _COARSER * float(step(interval).astype(np.int64)):
+    if len(distances) < _FEWEST_DISTANCES or usual < _COARSER * float(bar_length(interval).astype(np.int64)):
         return False
     return bool(np.mean(np.abs(distances - usual) <= _REGULAR * usual) > _REGULAR_SHARE)
 
@@ -126,7 +126,7 @@ def _is_coarser(distances: NDArray[np.int64], interval: str) -> bool:
 def _shortest(interval: str) -> np.timedelta64:
     """Return the least distance of two bars in good order: a trading week has five days, February 28."""
     days = {"5d": 5, "1mo": 28, "3mo": 89}.get(interval)
-    return step(interval) if days is None else days * _DAY
+    return bar_length(interval) if days is None else days * _DAY
 
 
 def _margin(prices: Prices, asked: AskedBars) -> np.timedelta64:
@@ -134,7 +134,7 @@ def _margin(prices: Prices, asked: AskedBars) -> np.timedelta64:
     asked_days = int((asked.end - asked.start) // _DAY)
     days = min(longest, max(SHORT_MARGIN_DAYS, asked_days // 10))
     margin = days * _DAY
-    if not is_intraday(asked.interval) and step(asked.interval) > _DAY:
-        margin = max(margin, longest * _DAY) + step(asked.interval)
+    if not is_intraday(asked.interval) and bar_length(asked.interval) > _DAY:
+        margin = max(margin, longest * _DAY) + bar_length(asked.interval)
     result: np.timedelta64 = margin
     return result

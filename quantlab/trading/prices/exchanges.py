@@ -14,7 +14,7 @@ from quantlab.base.clock import iso
 from quantlab.base.errors import ConfigError, DataError, SourceTroubleError
 from quantlab.base.remedies import FINISH, Setting
 from quantlab.trading.forward.turn import SourceAnswer
-from quantlab.trading.intervals import step, time_text
+from quantlab.trading.intervals import bar_length, time_text
 from quantlab.trading.market import Origin, Prices
 from quantlab.trading.prices.asked import plain
 from quantlab.trading.prices.http_told import ToldHeads
@@ -78,7 +78,7 @@ class Exchange:
     def history(self, bars: int, now: datetime) -> SourceAnswer:
         """Return the last candles, some more than asked for; fewer where the exchange has fewer."""
         present = np.datetime64(iso(now)[:26], "ns")
-        since = present - (bars + 2) * step(self._interval)
+        since = present - (bars + 2) * bar_length(self._interval)
         rows = self._rows(_milliseconds(since), _milliseconds(present))
         return SourceAnswer(prices=self._prices(rows, now), source_time=self._told.source_time)
 
@@ -185,4 +185,4 @@ def _milliseconds(moment: np.datetime64) -> int:
 
 
 def _milliseconds_of(interval: str) -> int:
-    return int(step(interval) // _MILLISECOND)
+    return int(bar_length(interval) // _MILLISECOND)

@@ -64,7 +64,7 @@ class Looked:
     taken: str = ""
 
 
-def look(source: str, reading: Reading, *, interval: str, ticker: str | None) -> Looked:
+def preview(source: str, reading: Reading, *, interval: str, ticker: str | None) -> Looked:
     """Read a file to see what it tells of itself.
 
     Raises:

@@ -15,7 +15,7 @@ from quantlab.base.errors import ConfigError, DataError
 from quantlab.base.files import sha256_of
 from quantlab.base.remedies import FINISH
 from quantlab.trading.forward.turn import SourceAnswer
-from quantlab.trading.intervals import is_intraday, step, time_text
+from quantlab.trading.intervals import bar_length, is_intraday, time_text
 from quantlab.trading.prices.asked import asked_by, plain
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def open_live(config: RunConfig) -> LiveSource:
             f"prices: {config.prices} is no market that goes on; expected yahoo, a file that grows, or a source "
             "such as ccxt:binance."
         )
-    if not is_intraday(config.interval) and step(config.interval) > np.timedelta64(1, "D"):
+    if not is_intraday(config.interval) and bar_length(config.interval) > np.timedelta64(1, "D"):
         raise ConfigError(
             f"interval: {config.interval} bars can't be followed; expected a day or shorter, such as 1d or 1h."
         )
@@ -181,7 +181,7 @@ class Yahoo:
         moment = _since(self._config, _EARLIEST, now).now
         rests = is_intraday(self._config.interval) and not _ROUND_THE_CLOCK.fullmatch(self._config.ticker)
         spare = _SPARE_OF_HOURS if rests else _SPARE
-        oldest = moment - int(bars * spare) * step(self._config.interval) - _SPARE_DAYS
+        oldest = moment - int(bars * spare) * bar_length(self._config.interval) - _SPARE_DAYS
         return SourceAnswer(prices=yahoo.fetch(self._asked(oldest, now)).prices)
 
     def _asked(self, since: np.datetime64, now: datetime) -> AskedBars:

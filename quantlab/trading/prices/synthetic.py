@@ -18,7 +18,7 @@ import numpy as np
 
 from quantlab.base.errors import DataError
 from quantlab.base.remedies import Setting
-from quantlab.trading.intervals import bar_ends, days, is_intraday, step
+from quantlab.trading.intervals import bar_ends, bar_length, days, is_intraday
 from quantlab.trading.market import Origin, Prices, all_usable
 from quantlab.trading.prices import random_walk, value_noise
 from quantlab.trading.prices.asked import AskedBars, Received, closed_only
@@ -96,7 +96,7 @@ def fetch(asked: AskedBars, generator: int = 2) -> Received:
     end = min(asked.end, asked.now)
     # In days: nanoseconds hold no more than 292 years.
     days_asked = int((end.astype("M8[D]") - asked.start.astype("M8[D]")).astype(int))
-    if days_asked * (_DAY_NS / float(step(asked.interval).astype(int))) > MAX_BARS:
+    if days_asked * (_DAY_NS / float(bar_length(asked.interval).astype(int))) > MAX_BARS:
         raise DataError(
             f"Synthetic prices: {asked.range_text} at {asked.interval} is more than {MAX_BARS:,} bars; "
             "ask for a shorter range or a longer ",
@@ -135,7 +135,7 @@ def _opening_times(asked: AskedBars, market: _Market) -> NDArray[np.datetime64]:
     end = max(min(asked.end, asked.now), asked.start)
     if not is_intraday(asked.interval):
         return _calendar_times(asked, end, market)
-    length = step(asked.interval)
+    length = bar_length(asked.interval)
     if market.calendar == "every_day":
         first = asked.start.astype(np.int64) // length.astype(np.int64) * length.astype(np.int64)
         grid = cast("NDArray[np.datetime64]", np.arange(np.datetime64(int(first), "ns"), end, length))

@@ -10,7 +10,7 @@ import numpy as np
 from quantlab.base.errors import DataError
 from quantlab.base.remedies import Setting
 from quantlab.trading.calendars import SHORTEST_DAY, is_pair
-from quantlab.trading.intervals import day_text, is_intraday, step, time_text
+from quantlab.trading.intervals import bar_length, day_text, is_intraday, time_text
 from quantlab.trading.prices.asked import select
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ _EARLIEST = np.datetime64("1678-01-01", "D")
 
 def widened(asked: AskedBars, warmup: int) -> Iterator[AskedBars]:
     """Yield the range with room for so many bars before it; then, for whom that was not enough, with more."""
-    length = float(step(asked.interval) / _DAY)
+    length = float(bar_length(asked.interval) / _DAY)
     every_day = is_pair(asked.ticker)
     if is_intraday(asked.interval) and not every_day:
         length *= float(_DAY / SHORTEST_DAY)
-    days = warmup * length * (1.0 if every_day or step(asked.interval) > _DAY else _DAYS_A_TRADING_DAY)
+    days = warmup * length * (1.0 if every_day or bar_length(asked.interval) > _DAY else _DAYS_A_TRADING_DAY)
     for times, margin in _ROOMS:
         room = int(np.ceil(days * times)) + margin
         # In days: nanoseconds hold no more than 292 years.

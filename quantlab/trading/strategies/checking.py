@@ -277,7 +277,9 @@ def _shown(value: object) -> object:
     return f"{value:.10g}" if isinstance(value, float | np.floating) else value
 
 
-def asking(decide: Callable[[Bars, Mapping[str, Value]], Decisions], parameters: Mapping[str, Value]) -> Ask:
+def question_of(
+    decide: Callable[[Bars, Mapping[str, Value]], Decisions], parameters: Mapping[str, Value]
+) -> Ask:
     """Return a strategy's question for its parameters; each time it is given arrays of its own."""
 
     def ask(bars: Bars) -> Decisions:

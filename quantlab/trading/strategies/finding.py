@@ -28,7 +28,7 @@ _FILE = re.compile(r"(?P<file>.+\.py)(?::(?P<function>[^:/\\]*))?", re.DOTALL)
 _MODULE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<function>[^:/\\]*)")
 
 
-def find(asked: str) -> Source:
+def find_strategy(asked: str) -> Source:
     """Return the strategy that a person named.
 
     Args:
@@ -68,7 +68,7 @@ def find_named(asked: str) -> Source:
     below = _below_folders(asked)
     if below is not None:
         return _own(read_source(*below))
-    names = [name for name, _kind, _place in known()]
+    names = [name for name, _kind, _place in known_strategies()]
     near = difflib.get_close_matches(asked, names, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Known by name: {', '.join(names)}."
     raise ConfigError(
@@ -86,7 +86,7 @@ def built_in_source() -> Source:
     return Source(kind="built-in", name=BUILT_IN, digest=digest, place=str(place), files=files)
 
 
-def known() -> list[tuple[str, str, str]]:
+def known_strategies() -> list[tuple[str, str, str]]:
     """Return name, kind and place of every strategy that can be named without a path; none of them is loaded."""
     found = [(BUILT_IN, "built-in", "quantlab")]
     for point in metadata.entry_points(group=GROUP):

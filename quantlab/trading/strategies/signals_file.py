@@ -16,7 +16,7 @@ import numpy as np
 
 from quantlab.base.errors import ConfigError, DataError
 from quantlab.trading.strategies.decisions import Decisions
-from quantlab.trading.strategies.source import Source, digest_of
+from quantlab.trading.strategies.source import Source, digest_of_files
 from quantlab.trading.strategies.strategy import BUILT_IN
 
 if TYPE_CHECKING:
@@ -64,7 +64,11 @@ def read_signals(place: Path) -> Source:
     if place.stem == BUILT_IN:
         raise ConfigError(f"signals: {place} has the built-in strategy's name; rename the file.")
     return Source(
-        kind="signals", name=place.stem, digest=digest_of(files), place=str(place.absolute()), files=files
+        kind="signals",
+        name=place.stem,
+        digest=digest_of_files(files),
+        place=str(place.absolute()),
+        files=files,
     )
 
 

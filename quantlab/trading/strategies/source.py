@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from quantlab.base.errors import ConfigError, StrategyError
 from quantlab.base.remedies import NEW_STRATEGY
-from quantlab.trading.strategies.strategy import of_module, told
+from quantlab.trading.strategies.strategy import error_line, of_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +126,7 @@ def read_source(place: Path, function: str | None = None) -> Source:
         kind="folder" if is_folder else "file",
         name=stem if function is None else f"{stem}:{function}",
         function=function or DECIDE,
-        digest=digest_of(files),
+        digest=digest_of_files(files),
         place=str(place.absolute()),
         files=files if not is_folder else {f"{stem}/{name}": data for name, data in files.items()},
     )
@@ -135,7 +135,7 @@ def read_source(place: Path, function: str | None = None) -> Source:
     return source
 
 
-def digest_of(files: dict[str, bytes]) -> str:
+def digest_of_files(files: dict[str, bytes]) -> str:
     """Return the SHA-256 that stands for files: of one that of its bytes, of more one over names and digests."""
     if len(files) == 1:
         return hashlib.sha256(next(iter(files.values()))).hexdigest()
@@ -235,7 +235,7 @@ def _made(source: Source) -> ModuleType:
         raise
     except (SystemExit, Exception) as error:
         raise StrategyError(
-            f"Strategy {source.name} can't be loaded: {told(error, source.file_names)}. {_advice(error, source)}"
+            f"Strategy {source.name} can't be loaded: {error_line(error, source.file_names)}. {_advice(error, source)}"
         ) from error
     finally:
         # The finder stays where a folder's parts may be imported later, from within a function.

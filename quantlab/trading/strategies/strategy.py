@@ -94,7 +94,7 @@ class Strategy:
             raise
         except (SystemExit, Exception) as error:
             raise StrategyError(
-                f"Strategy {self.name} failed on {len(bars)} bars: {told(error, self.files)}. "
+                f"Strategy {self.name} failed on {len(bars)} bars: {error_line(error, self.files)}. "
                 "Correct the strategy, or check these prices and parameters."
             ) from error
         return decisions_of(answer, bars, name=self.name, void=self.min_bars)
@@ -184,7 +184,7 @@ def of_module(
     )
 
 
-def told(error: BaseException, files: frozenset[str] = frozenset()) -> str:
+def error_line(error: BaseException, files: frozenset[str] = frozenset()) -> str:
     """Return an error as a line: the user's file and line where it is known, the kind of error and what it says."""
     kind = "SystemExit (it left with exit())" if isinstance(error, SystemExit) else type(error).__name__
     what = f"{kind}: {' '.join(str(error).split()) or 'no message'}"

@@ -20,9 +20,9 @@ from typing import IO, TYPE_CHECKING, NoReturn, TextIO, TypeVar
 from quantlab.base.errors import ConfigError, DataError, QuantlabError, StrategyError
 from quantlab.base.platform import STOP_SIGNALS
 from quantlab.base.remedies import Setting
-from quantlab.trading.strategies.checking import asking, check
+from quantlab.trading.strategies.checking import check, question_of
 from quantlab.trading.strategies.parameters import Parameter, parameters_of, resolved
-from quantlab.trading.strategies.strategy import View, line_of, told
+from quantlab.trading.strategies.strategy import View, error_line, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,7 +132,7 @@ class Served:
 
         def fresh() -> Callable[[Bars], Decisions]:
             strategy = ready.pop() if ready else self._limit.within(self._source.strategy)
-            ask = asking(strategy.asked, values)
+            ask = question_of(strategy.asked, values)
             return lambda bars: self._limit.within(lambda: ask(bars))
 
         if not checked:
@@ -157,7 +157,7 @@ class _Limit:
         self._failed: list[str] = []
         signal.signal(signal.SIGALRM, self._interrupt)
         threading.excepthook = lambda failed: self._failed.append(
-            told(failed.exc_value or RuntimeError("failed"))
+            error_line(failed.exc_value or RuntimeError("failed"))
         )
 
     def within(self, call: Callable[[], T]) -> T:
@@ -242,7 +242,7 @@ def _answer(served: Served, source: Source, name: str, given: Mapping[str, objec
         at = "" if line is None else f" (at {line})"
         return StrategyError.__name__, (f"Strategy {source.name} {error}{at}", *TOO_SLOW)
     except BaseException as error:  # noqa: BLE001 - a strategy may raise anything
-        what = str(error) if isinstance(error, QuantlabError) else told(error, source.file_names)
+        what = str(error) if isinstance(error, QuantlabError) else error_line(error, source.file_names)
         return StrategyError.__name__, (f"Strategy {source.name} failed: {what}. Correct the strategy.",)
 
 
