@@ -74,6 +74,17 @@ def test_a_sale_that_costs_more_than_it_brings_is_not_placed() -> None:
     assert done.refused_orders == 1
 
 
+@pytest.mark.parametrize(
+    ("rules", "fell_to"),
+    [({"min_fee": 200.0}, 25.0), ({"fee_per_unit": 7.0}, 7.0), ({"min_fee": 0.1}, 0.1 / 9.999)],
+)
+def test_a_sale_that_its_fee_eats_up_is_not_placed(rules: dict[str, float], fell_to: float) -> None:
+    done = simulate(market([100.0, 100.0, fell_to, fell_to]), ruled(**rules), given_signals([0], [2]))
+    assert [fill.side for fill in done.fills] == ["buy"]
+    assert done.refused_orders == 1
+    assert done.equity[-1] > 0.0
+
+
 def test_a_fee_is_at_least_the_least_fee() -> None:
     buy, sell = fills([100.0] * 4, [0], [1], ruled(min_fee=1.0, lot_size=1.0))
     assert (buy.quantity, buy.fee, buy.cash_after, sell.fee, sell.cash_after) == (9.0, 1.0, 99.0, 1.0, 998.0)

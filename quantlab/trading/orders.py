@@ -6,7 +6,7 @@ A buy spends `cash x size` with its fee in it; a sell gives all units away. In t
 2. A buy's units are as many as the money pays for, rounded down to a multiple of `lot_size`; what is left stays cash.
 3. The fee is notional x `fee` + units x `fee_per_unit`, but at least `min_fee`.
 4. The order is not placed, and forgotten, where no unit is left of it, where its notional is below `min_notional`, or
-   where a sale's fee is more than the sale and the cash can pay.
+   where a sale's fee takes all that the sale and the cash come to, or more.
 
 With the defaults all of it changes no bit of cash in, all units out.
 
@@ -95,7 +95,9 @@ def sold(cash: float, units: float, raw: float, slippage: float, config: RunConf
         after = cash + (units * price - fee)
     else:
         after = cash + units * cash_per_unit(price, config.fee, config.fee_per_unit)
-    if not is_plain(config) and (_is_too_small(units, price, config) or after < 0.0):
+    if is_plain(config):
+        return FillTerms(price, units, fee, after, 0.0)
+    if _is_too_small(units, price, config) or after <= ROUNDING * (cash + units * price):
         return None
     return FillTerms(price, units, fee, after, 0.0)
 
