@@ -170,6 +170,43 @@ def test_parameters_are_read_off_the_signature() -> None:
     ]
 
 
+RULE = "def rule(bars: Bars, fast: int = 10, share: float = 0.5) -> Signals:\n    return {answer}\n"
+CROSS = RULE.format(answer="Signals(enter=bars.close > share, leave=bars.close < fast)")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "import functools\ndecide = functools.partial(rule, share=0.25)\n",
+        "class Rule:\n    def __call__(self, bars, fast: int = 10, share: float = 0.25):\n"
+        "        return rule(bars, fast, share)\n\n\ndecide = Rule()\n",
+        "class Rule:\n    def other(self, bars, fast: int = 10, share: float = 0.25):\n"
+        "        return rule(bars, fast, share)\n\n\ndecide = Rule().other\n",
+        "def decide(bars, fast=np.int64(10), share: float = np.float32(0.25)):\n"
+        "    return rule(bars, fast, share)\n",
+    ],
+)
+def test_whatever_can_be_called_is_a_strategy(tmp_path: Path, rest: str) -> None:
+    head = '"""Cross."""\n\nimport numpy as np\n\nfrom quantlab import Bars, Signals\n\n\n'
+    (tmp_path / "mine.py").write_text(f"{head}{CROSS}\n\n{rest}")
+    with Apart(find(str(tmp_path / "mine.py"))) as apart:
+        loaded = apart.load({"fast": Text("12")})
+        assert (loaded.rule, loaded.values) == ("Cross.", {"fast": 12, "share": 0.25})
+        assert apart.decide(PRICES, loaded.values).signals > 0
+
+
+def test_names_for_a_type_checker_alone_may_stand_at_bars_and_answer(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\nimport quantlab\n\n"
+        "if TYPE_CHECKING:\n    from quantlab import Bars, Signals\n\n\n"
+        + RULE.replace("rule", "decide").format(
+            answer="quantlab.Signals(enter=bars.close > share, leave=bars.close < fast)"
+        )
+    )
+    with Apart(find(str(tmp_path / "mine.py"))) as apart:
+        assert apart.load({}).values == {"fast": 10, "share": 0.5}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
