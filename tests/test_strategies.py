@@ -130,6 +130,18 @@ def test_a_size_of_all_is_none_and_any_other_one_is_kept() -> None:
     assert answer(size=1).size is None
     assert answer(size=np.ones(600)).size is None
     assert answer(size=0.25).size.tolist() == [0.25] * 600
+    assert answer(size=np.float32(0.25)).size.tolist() == [0.25] * 600
+
+
+def test_booleans_of_numpy_may_stand_among_objects() -> None:
+    enter = np.array([np.bool_(bar % 7 == 0) for bar in range(600)], object)
+    assert_array_equal(answer(enter=enter).enter, answer().enter)
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 65])
+def test_a_value_has_a_name_that_a_table_can_show(name: str) -> None:
+    with pytest.raises(StrategyError, match="expected numbers under a short name"):
+        answer(values={name: np.zeros(600)})
 
 
 def test_what_a_size_leaves_stays_cash() -> None:
