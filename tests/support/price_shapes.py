@@ -412,6 +412,16 @@ SHAPES: dict[str, tuple[str, Shape]] = {
         "bars without a header", lambda bars: _csv(bars.assign(Date=_days(bars, "%Y%m%d 000000")), sep=";", header=False),
     ),
     "am_pm.csv": ("CSV with named columns", lambda bars: _csv(bars.assign(Date=_days(bars, "%m/%d/%Y 12:00:00 AM")))),
+    "french.csv": (
+        "CSV with named columns",
+        lambda bars: _plain(bars).set_axis(["Date", "Ouv", "Haut", "Bas", "Clôt", "Vol"], axis="columns").to_csv(index=False).encode(),
+    ),
+    "interactive_brokers.csv": (
+        "CSV with named columns", lambda bars: _csv(bars.assign(Date=_days(bars, "%Y%m%d  00:00:00"))),
+    ),
+    "year_first_am_pm.csv": (
+        "CSV with named columns", lambda bars: _csv(bars.assign(Date=_days(bars, "%Y-%m-%d 12:00 AM"))),
+    ),
     "index.csv": ("CSV with named columns", lambda bars: _plain(bars).reset_index().rename(columns={"index": ""}).to_csv(index=False).encode()),
 }  # fmt: skip
 """File name -> the source that it is understood as, and what writes it."""
