@@ -323,6 +323,17 @@ def test_a_session_keeps_a_folder_whole(tmp_path: Path) -> None:
     assert said(tmp_path, "paper-sessions", "prove", str(session)).code == 0
 
 
+@pytest.mark.parametrize("line", ["import later", "from pair.later import signals", "import pair.later"])
+def test_a_folder_s_part_that_is_imported_without_a_dot_is_told(tmp_path: Path, line: str) -> None:
+    place = folder_strategy(tmp_path)
+    (place / "__init__.py").write_text(f"{line}\n{TEXT}")
+    with (
+        pytest.raises(StrategyError, match=r"line 1: .* Write 'from \.(later|PART) import …'"),
+        Apart(find(str(place))) as apart,
+    ):
+        apart.load({})
+
+
 @pytest.mark.parametrize(
     "line", ["import beside", "from beside import x", "from . import beside", "from .beside import x"]
 )
@@ -409,6 +420,18 @@ def test_the_commands_write_list_show_and_check(tmp_path: Path, monkeypatch: pyt
     built_in = said(tmp_path, "strategies", "show", "rsi_ma_cross_v2", "--format", "json")
     assert [one["name"] for one in json.loads(built_in.out)["parameters"]] == ["rsi_buy_max", "rsi_sell_min"]
     assert said(tmp_path, "strategies", "check", "rsi_ma_cross_v2").code == 0
+
+
+def test_what_new_says_can_be_typed(tmp_path: Path) -> None:
+    told = said(tmp_path, "strategies", "new", "my rule.py").out
+    assert told == "Wrote my rule.py. Run it: quantlab run --strategy 'my rule.py' --prices synthetic\n"
+
+
+def test_a_parameter_as_an_option_is_told_how_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TEXT)
+    words = ("run", "--strategy", "mine.py", "--prices", "synthetic")
+    assert "did you mean '--param fast=VALUE'" in said(tmp_path, *words, "--fast", "20").err
+    assert "did you mean '--ticker'?" in said(tmp_path, *words, "--tickr", "X").err
 
 
 @pytest.mark.parametrize("file", ["mine.py", "mine.txt", "nowhere/mine.py"])
