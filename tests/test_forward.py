@@ -269,6 +269,15 @@ def test_a_file_without_a_whole_line_is_named_as_it_was_given(market: Market, tm
         stepped(market, folder)
 
 
+def test_a_file_that_lost_its_end_is_to_be_brought_back(market: Market, tmp_path: Path) -> None:
+    folder = begun(market, tmp_path).folder
+    market.file.write_text("".join(market.file.read_text().splitlines(keepends=True)[:20]))
+    with pytest.raises(DataError) as lost:
+        stepped(market, folder)
+    assert "prices.csv ends with 2024-01-19" in str(lost.value)
+    assert "Bring them back. It stalls behind 2024-04-30T00:00" in str(lost.value)
+
+
 def test_a_warm_up_that_is_too_short_is_refused_before_anything_exists(
     market: Market, tmp_path: Path
 ) -> None:

@@ -79,6 +79,27 @@ def opened(found: Plan) -> list[str]:
     return [str(np.datetime64(one.bar.opened_at, "ns").astype("M8[D]")) for one in found.bars]
 
 
+def test_bars_of_a_shorter_interval_are_refused_behind_the_tape() -> None:
+    days, hours = market(10), market(24, "2024-01-11", np.timedelta64(1, "h"))
+    columns = {name: np.concatenate([getattr(days, name), getattr(hours, name)]) for name in COLUMNS}
+    mixed = Prices(origin=days.origin, **columns)
+    with pytest.raises(
+        DataError, match=r"from 2024-01-11T00:00.* to 2024-01-11T02:00.* too soon for 1d bars"
+    ):
+        looked(mixed, 10, "2024-01-13")
+
+
+def test_one_bar_may_follow_another_too_soon() -> None:
+    shifted = market(14)
+    shifted.times[12:] -= np.timedelta64(6, "h")
+    assert opened(looked(shifted, 10, "2024-01-20")) == [
+        "2024-01-11",
+        "2024-01-12",
+        "2024-01-12",
+        "2024-01-13",
+    ]
+
+
 def test_a_tape_s_hash_depends_on_every_bar_and_their_order() -> None:
     bars = list(bars_of(market(3)))
     assert BarTape.of(0, bars).hash == BarTape.of(0, bars).hash

@@ -130,6 +130,18 @@ def test_a_size_of_all_is_none_and_any_other_one_is_kept() -> None:
     assert answer(size=1).size is None
     assert answer(size=np.ones(600)).size is None
     assert answer(size=0.25).size.tolist() == [0.25] * 600
+    assert answer(size=np.float32(0.25)).size.tolist() == [0.25] * 600
+
+
+def test_booleans_of_numpy_may_stand_among_objects() -> None:
+    enter = np.array([np.bool_(bar % 7 == 0) for bar in range(600)], object)
+    assert_array_equal(answer(enter=enter).enter, answer().enter)
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 65])
+def test_a_value_has_a_name_that_a_table_can_show(name: str) -> None:
+    with pytest.raises(StrategyError, match="expected numbers under a short name"):
+        answer(values={name: np.zeros(600)})
 
 
 def test_what_a_size_leaves_stays_cash() -> None:
@@ -168,6 +180,43 @@ def test_parameters_are_read_off_the_signature() -> None:
         ("deep", bool, False),
         ("label", str, "x"),
     ]
+
+
+RULE = "def rule(bars: Bars, fast: int = 10, share: float = 0.5) -> Signals:\n    return {answer}\n"
+CROSS = RULE.format(answer="Signals(enter=bars.close > share, leave=bars.close < fast)")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "import functools\ndecide = functools.partial(rule, share=0.25)\n",
+        "class Rule:\n    def __call__(self, bars, fast: int = 10, share: float = 0.25):\n"
+        "        return rule(bars, fast, share)\n\n\ndecide = Rule()\n",
+        "class Rule:\n    def other(self, bars, fast: int = 10, share: float = 0.25):\n"
+        "        return rule(bars, fast, share)\n\n\ndecide = Rule().other\n",
+        "def decide(bars, fast=np.int64(10), share: float = np.float32(0.25)):\n"
+        "    return rule(bars, fast, share)\n",
+    ],
+)
+def test_whatever_can_be_called_is_a_strategy(tmp_path: Path, rest: str) -> None:
+    head = '"""Cross."""\n\nimport numpy as np\n\nfrom quantlab import Bars, Signals\n\n\n'
+    (tmp_path / "mine.py").write_text(f"{head}{CROSS}\n\n{rest}")
+    with Apart(find_strategy(str(tmp_path / "mine.py"))) as apart:
+        loaded = apart.load({"fast": Text("12")})
+        assert (loaded.rule, loaded.values) == ("Cross.", {"fast": 12, "share": 0.25})
+        assert apart.decide(PRICES, loaded.values).signals > 0
+
+
+def test_names_for_a_type_checker_alone_may_stand_at_bars_and_answer(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\nimport quantlab\n\n"
+        "if TYPE_CHECKING:\n    from quantlab import Bars, Signals\n\n\n"
+        + RULE.replace("rule", "decide").format(
+            answer="quantlab.Signals(enter=bars.close > share, leave=bars.close < fast)"
+        )
+    )
+    with Apart(find_strategy(str(tmp_path / "mine.py"))) as apart:
+        assert apart.load({}).values == {"fast": 10, "share": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -274,6 +323,17 @@ def test_a_session_keeps_a_folder_whole(tmp_path: Path) -> None:
     assert said(tmp_path, "paper-sessions", "prove", str(session)).code == 0
 
 
+@pytest.mark.parametrize("line", ["import later", "from pair.later import signals", "import pair.later"])
+def test_a_folder_s_part_that_is_imported_without_a_dot_is_told(tmp_path: Path, line: str) -> None:
+    place = folder_strategy(tmp_path)
+    (place / "__init__.py").write_text(f"{line}\n{TEXT}")
+    with (
+        pytest.raises(StrategyError, match=r"line 1: .* Write 'from \.(later|PART) import …'"),
+        Apart(find_strategy(str(place))) as apart,
+    ):
+        apart.load({})
+
+
 @pytest.mark.parametrize(
     "line", ["import beside", "from beside import x", "from . import beside", "from .beside import x"]
 )
@@ -360,6 +420,18 @@ def test_the_commands_write_list_show_and_check(tmp_path: Path, monkeypatch: pyt
     built_in = said(tmp_path, "strategies", "show", "rsi_ma_cross_v2", "--format", "json")
     assert [one["name"] for one in json.loads(built_in.out)["parameters"]] == ["rsi_buy_max", "rsi_sell_min"]
     assert said(tmp_path, "strategies", "check", "rsi_ma_cross_v2").code == 0
+
+
+def test_what_new_says_can_be_typed(tmp_path: Path) -> None:
+    told = said(tmp_path, "strategies", "new", "my rule.py").out
+    assert told == "Wrote my rule.py. Run it: quantlab run --strategy 'my rule.py' --prices synthetic\n"
+
+
+def test_a_parameter_as_an_option_is_told_how_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TEXT)
+    words = ("run", "--strategy", "mine.py", "--prices", "synthetic")
+    assert "did you mean '--param fast=VALUE'" in said(tmp_path, *words, "--fast", "20").err
+    assert "did you mean '--ticker'?" in said(tmp_path, *words, "--tickr", "X").err
 
 
 @pytest.mark.parametrize("file", ["mine.py", "mine.txt", "nowhere/mine.py"])

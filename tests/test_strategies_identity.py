@@ -216,7 +216,7 @@ def test_a_session_without_a_check_says_so(tmp_path: Path) -> None:
 
 def test_signals_of_another_tool_are_traded_and_kept(tmp_path: Path) -> None:
     (tmp_path / "theirs.csv").write_text(
-        "time,enter,leave,size\n2023-02-01,1,0,0.5\n2023-03-01,0,1,\n2020-01-01,1,0,\n"
+        "time,enter,leave,size\n2023-02-01,1,0,0.5\n2023-03-01,0.0,1.0,\n2020-01-01,1,0,\n"
     )
     words = ("--paper", "--signals", "theirs.csv", "--prices", "synthetic")
     assert said(tmp_path, *words).code == 0

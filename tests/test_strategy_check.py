@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,18 @@ def test_a_slow_strategy_is_asked_less_often_and_it_is_told() -> None:
     assert found.cuts == 4
     assert found.thinned is not None
     assert "4 cuts instead of 20" in found.thinned
+
+
+def test_what_the_first_answer_imports_costs_no_cuts() -> None:
+    loaded: list[bool] = []
+
+    def decide(bars: Bars) -> Signals:
+        if not loaded:
+            time.sleep(0.5)
+            loaded.append(True)
+        return pandas_macd(bars)
+
+    assert checked(decide, seconds=2.0).cuts == CUTS
 
 
 def test_a_strategy_may_write_into_its_bars() -> None:

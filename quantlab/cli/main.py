@@ -239,6 +239,10 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
     return f"{closed} Try 'quantlab {word} --help'."
 
 
+_ALIKE = 0.8
+"""Likeness of two options from which one is the other misspelt, though it may also be a strategy's parameter."""
+
+
 def _nearest(name: str, context: click.Context | None, arguments: list[str]) -> str:
     """Name the option that was most likely meant; in the flag spelling it may be a command's flag."""
     import difflib
@@ -246,5 +250,8 @@ def _nearest(name: str, context: click.Context | None, arguments: list[str]) -> 
     known = [option for one in context.command.params for option in one.opts] if context is not None else []
     if arguments[0] not in COMMANDS:
         known += flags_of_commands()
-    near = difflib.get_close_matches(name, known, n=1)
+    names_strategy = any(one.partition("=")[0] == "--strategy" for one in arguments)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE if names_strategy else 0.6)
+    if not near and names_strategy:
+        return f"; did you mean '--param {name.lstrip('-').replace('-', '_')}=VALUE', a parameter of the strategy?"
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,9 @@ def new_strategy(file: str) -> None:
         raise ConfigError(f"{file} is there already, and stays as it is; expected a new name.")
     require_target(place)
     write_whole(place, EXAMPLE.encode())
-    click.echo(printable(f"Wrote {file}. Run it: quantlab run --strategy {file} --prices synthetic"))
+    click.echo(
+        printable(f"Wrote {file}. Run it: quantlab run --strategy {shlex.quote(file)} --prices synthetic")
+    )
 
 
 @strategies.command("list", short_help="List the strategies that can be named without a path.")

@@ -16,6 +16,8 @@ _DAY_MINUTES = 1_440
 _MONTHS = {"1mo": 1, "3mo": 3}
 _LONGEST_MONTH = 31
 _NANOSECONDS = 60 * 10**9
+FINER = 0.9
+"""Part of an interval: bars that follow each other in less are bars of a shorter one."""
 
 
 @cache

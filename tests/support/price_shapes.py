@@ -255,6 +255,14 @@ def _parquet(bars: pd.DataFrame) -> bytes:
     return file.getvalue()
 
 
+def _yfinance_parquet(bars: pd.DataFrame) -> bytes:
+    table = bars.set_index("Date")[["Close", "High", "Low", "Open", "Volume"]]
+    table.columns = pd.MultiIndex.from_product([table.columns, ["ETH-USD"]], names=["Price", "Ticker"])
+    file = io.BytesIO()
+    table.to_parquet(file)
+    return file.getvalue()
+
+
 def _coinbase_json(bars: pd.DataFrame) -> bytes:
     return json.dumps(_lists(bars, 1, ["Low", "High", "Open", "Close", "Volume"])[::-1]).encode()
 
@@ -361,6 +369,7 @@ SHAPES: dict[str, tuple[str, Shape]] = {
     "metatrader_4.csv": ("MetaTrader bars without a header", _metatrader_4),
     "freqtrade.feather": ("Feather with named columns", _freqtrade_feather),
     "frame.parquet": ("Parquet with named columns", _parquet),
+    "yfinance.parquet": ("yfinance download in Parquet", _yfinance_parquet),
     "nasdaq.csv": ("Nasdaq history", _nasdaq),
     "investing.csv": ("investing.com history", _investing),
     "investing_names.csv": ("investing.com history", lambda bars: _investing(bars, "%b %d, %Y")),
@@ -403,6 +412,16 @@ SHAPES: dict[str, tuple[str, Shape]] = {
         "bars without a header", lambda bars: _csv(bars.assign(Date=_days(bars, "%Y%m%d 000000")), sep=";", header=False),
     ),
     "am_pm.csv": ("CSV with named columns", lambda bars: _csv(bars.assign(Date=_days(bars, "%m/%d/%Y 12:00:00 AM")))),
+    "french.csv": (
+        "CSV with named columns",
+        lambda bars: _plain(bars).set_axis(["Date", "Ouv", "Haut", "Bas", "Clôt", "Vol"], axis="columns").to_csv(index=False).encode(),
+    ),
+    "interactive_brokers.csv": (
+        "CSV with named columns", lambda bars: _csv(bars.assign(Date=_days(bars, "%Y%m%d  00:00:00"))),
+    ),
+    "year_first_am_pm.csv": (
+        "CSV with named columns", lambda bars: _csv(bars.assign(Date=_days(bars, "%Y-%m-%d 12:00 AM"))),
+    ),
     "index.csv": ("CSV with named columns", lambda bars: _plain(bars).reset_index().rename(columns={"index": ""}).to_csv(index=False).encode()),
 }  # fmt: skip
 """File name -> the source that it is understood as, and what writes it."""

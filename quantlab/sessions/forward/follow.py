@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from quantlab.base.clock import iso
 from quantlab.base.errors import DataError, SourceTroubleError, StrategyError
-from quantlab.sessions.forward.turn import Turned, record_wait, record_wait_once, turn
+from quantlab.sessions.forward.turn import Turned, aware, record_wait, record_wait_once, turn
 from quantlab.trading.forward.polling import next_poll, retry_at
 from quantlab.trading.forward.recorded_signals import RepaintError
-from quantlab.trading.intervals import bar_length
+from quantlab.trading.intervals import bar_ends, bar_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,9 +107,11 @@ class Follower:
         return turned
 
     def _decided_up_to(self) -> str:
-        """Return when the last bar had closed that was decided on: what stalls the session comes behind it."""
+        """Return when the last bar had closed that it has, of the warm-up or later: what stalls it comes behind."""
         memory = self.driver.memory
-        return memory.began_at if memory.last_bar is None else memory.last_bar.closed_at
+        if memory.last_bar is not None:
+            return memory.last_bar.closed_at
+        return iso(aware(bar_ends(memory.tape.times[-1:], memory.config.interval)[0]))
 
     def follow(self) -> None:
         """Turn after turn until the session is over.

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quantlab.base.errors import DataError
+from quantlab.base.remedies import FINISH, Setting
 from quantlab.trading.forward.revisions import bars_of
 from quantlab.trading.forward.schedule import missing_between, next_end
-from quantlab.trading.intervals import bar_ends
+from quantlab.trading.intervals import FINER, bar_ends, bar_length, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,6 +111,9 @@ def plan(
         schedule: When bars are expected.
         rules: When they are believed.
         now: The present, datetime64[ns], UTC.
+
+    Raises:
+        DataError: the source tells other prices than it did, or bars of another interval.
     """
     watermark = tape.times[-1]
     revisions = view.compare(answer.prices)
@@ -128,7 +133,28 @@ def plan(
         late = now >= next_end(schedule, opened, rules.interval) + rules.settle
         bars.append(NewBar(bar=bar, missing=tuple(missing), late=bool(late)))
         watermark = opened
+    _require_interval(tape, bars, rules.interval)
     return Plan(revisions=revisions, bars=bars, waiting_for=waiting_for, skew=_skew(answer, now))
+
+
+def _require_interval(tape: BarTape, bars: Sequence[NewBar], interval: str) -> None:
+    """Refuse bars that follow each other too soon, twice in a row: once is the end of a day, or a clock that changes.
+
+    Raises:
+        DataError: they do.
+    """
+    fresh = np.array([one.bar.opened_at for one in bars], np.int64)
+    times = np.concatenate([tape.times[-2:].astype(np.int64), fresh])
+    soon = np.diff(times) < FINER * float(bar_length(interval).astype(np.int64))
+    twice = np.flatnonzero(soon[1:] & soon[:-1])
+    if len(twice):
+        first, last = (time_text(np.datetime64(int(times[twice[0] + at]), "ns")) for at in (0, 2))
+        raise DataError(
+            f"Three bars open from {first} to {last}, which is too soon for {interval} bars: the source tells bars of "
+            "another interval. Expected those that the session began on; bring them back, or ",
+            FINISH.of("SESSION_DIR", Setting("reason", "TEXT")),
+            " evaluates what it has seen.",
+        )
 
 
 def _end(opened: np.datetime64, rules: Rules) -> np.datetime64:

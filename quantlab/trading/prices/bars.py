@@ -94,9 +94,9 @@ def read(source: str, reading: Reading, *, dated: bool, ticker: str | None = Non
     data = decoded.content(Path(source))
     said = parse_columns(reading.columns) if reading.columns else {}
     if data.startswith(rows.PARQUET):
-        table = _of_frame(rows.parquet(data, name), name, said, "Parquet", named=True, symbol=None)
+        table = _of_named(rows.parquet(data, name), name, said, "Parquet", ticker)
     elif data.startswith(rows.FEATHER):
-        table = _of_frame(rows.feather(data, name), name, said, "Feather", named=True, symbol=None)
+        table = _of_named(rows.feather(data, name), name, said, "Feather", ticker)
     elif data[:_LOOKED_AT].lstrip()[:1] in rows.JSON:
         frame, named, symbol = rows.from_json(data, name, ticker)
         table = _of_frame(frame, name, said, "JSON", named=named, symbol=symbol)
@@ -108,6 +108,18 @@ def read(source: str, reading: Reading, *, dated: bool, ticker: str | None = Non
         if encoding:
             table = table._replace(source=f"{table.source} in {encoding}")
     return _bars(table, name, reading, dated=dated)
+
+
+def _of_named(frame: pd.DataFrame, name: str, said: dict[str, str], kind: str, ticker: str | None) -> _Table:
+    """Read a frame with names; where yfinance made them, each is a price and a ticker."""
+    header = [str(column) for column in frame.columns]
+    names, tickers = ([], []) if said else rows.parted_names(header)
+    if not tickers:
+        return _of_frame(frame, name, said, kind, named=True, symbol=None)
+    chosen = frame.set_axis(_of_one_ticker(names, tickers, ticker, name), axis="columns")
+    symbol = next(one for column, one in zip(chosen.columns, tickers, strict=True) if column and one)
+    table = _of_frame(chosen, name, said, kind, named=True, symbol=symbol)
+    return table._replace(source=f"yfinance download in {kind}")
 
 
 def _of_frame(
@@ -174,16 +186,13 @@ def _of_text(data: bytes, name: str, said: dict[str, str], reading: Reading, tic
 
 def _of_one_ticker(header: list[str], tickers: list[str], ticker: str | None, name: str) -> list[str]:
     """Keep the names of one ticker's columns, where yfinance was asked for several."""
-    there = list(dict.fromkeys(one for one in tickers[1:] if one))
+    there = list(dict.fromkeys(one for one in tickers if one))
     if len(there) <= 1:
         return header
     chosen = next((one for one in there if ticker is not None and one.upper() == ticker.upper()), None)
     if chosen is None:
         raise rows.SeveralSymbolsError(name, there)
-    return [
-        column if at == 0 or one == chosen else ""
-        for at, (column, one) in enumerate(zip(header, tickers, strict=False))
-    ]
+    return [column if one in ("", chosen) else "" for column, one in zip(header, tickers, strict=False)]
 
 
 def _sampled_decimal(sample: list[list[str]], roles: Roles, name: str) -> str | None:

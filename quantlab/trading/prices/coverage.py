@@ -9,7 +9,7 @@ import numpy as np
 from quantlab.base.errors import DataError
 from quantlab.base.remedies import Setting
 from quantlab.trading.calendars import calendar_of
-from quantlab.trading.intervals import bar_ends, bar_length, day_text, is_intraday
+from quantlab.trading.intervals import FINER, bar_ends, bar_length, day_text, is_intraday
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ MARGIN_DAYS = {"every_day": 2, "weekdays": 10}
 SHORT_MARGIN_DAYS = 4
 """The same on a weekday calendar for short ranges (a long weekend); a tenth of the range lies between the
 two."""
-_FINER, _COARSER = 0.9, 1.25
+_COARSER = 1.25
 _FEWEST_DISTANCES = 4
 """Fewer distances than these tell no longer interval: Friday, Monday, Thursday may be an honest three days."""
 _REGULAR_SHARE, _REGULAR = 0.5, 0.1
@@ -97,7 +97,7 @@ def check_spacing(prices: Prices, *, ticker: str, interval: str) -> None:
         return
     distances = np.diff(prices.times).astype(np.int64)
     usual = float(np.median(distances))
-    if usual < _FINER * float(_shortest(interval).astype(np.int64)) or _is_coarser(distances, interval):
+    if usual < FINER * float(_shortest(interval).astype(np.int64)) or _is_coarser(distances, interval):
         raise DataError(
             f"{ticker}: bars follow each other every {usual / 1e9:,.0f} s, but ",
             Setting("interval"),

@@ -39,7 +39,7 @@ class TextLayout:
         header: Names of the columns; None where the first line is a bar.
         body: Lines above the first row.
         sample: The first rows, as texts.
-        tickers: Each column's ticker, where a line above or below the header tells them (yfinance).
+        tickers: Each column's ticker, where a line above or below the header tells them (yfinance); empty at the time.
     """
 
     separator: str
@@ -143,11 +143,11 @@ def _sample(rows: list[list[str]], first: int, header: list[str] | None = None) 
 def _with_header(rows: list[list[str]], at: int, separator: str) -> TextLayout:
     header = [cell.strip() for cell in rows[at]]
     above = rows[at - 1] if at else []
-    tickers = [cell.strip() for cell in above] if above and simple(above[0]) == "ticker" else []
+    tickers = ["", *(cell.strip() for cell in above[1:])] if above and simple(above[0]) == "ticker" else []
     body = at + 1
     while body < len(rows) and rows[body] and simple(rows[body][0]) in ("ticker", "date", "datetime"):
         if simple(rows[body][0]) == "ticker":
-            tickers = [cell.strip() for cell in rows[body]]
+            tickers = ["", *(cell.strip() for cell in rows[body][1:])]
         body += 1
     return TextLayout(
         separator=separator, header=header, body=body, sample=_sample(rows, body, header), tickers=tickers

@@ -44,6 +44,24 @@ _LONGEST_TICKER = 32
 _DAY = np.timedelta64(1, "D").astype("m8[ns]")
 
 
+class NothingInRangeError(DataError):
+    """A file of other times than those asked for.
+
+    Attributes:
+        last: Opening time of its last bar.
+    """
+
+    def __init__(self, name: str, asked: AskedBars, first: str, last: str) -> None:
+        super().__init__(
+            f"{name} has no bars in {asked.range_text}: it runs from {first} to {last}. Choose ",
+            Setting("start"),
+            " and ",
+            Setting("end"),
+            " within that.",
+        )
+        self.last = last
+
+
 @dataclass(frozen=True, kw_only=True)
 class Looked:
     """What a file tells of itself.
@@ -199,13 +217,7 @@ def _in_range(received: Received, name: str, asked: AskedBars) -> Received:
     prices = within(received.prices, asked)
     if not len(prices):
         first, last = (time_text(received.prices.times[at]) for at in (0, -1))
-        raise DataError(
-            f"{name} has no bars in {asked.range_text}: it runs from {first} to {last}. Choose ",
-            Setting("start"),
-            " and ",
-            Setting("end"),
-            " within that.",
-        )
+        raise NothingInRangeError(name, asked, first, last)
     wrong = np.flatnonzero(prices.high < prices.low * (1 - ROUNDING))
     if len(wrong):
         raise DataError(

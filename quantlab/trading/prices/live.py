@@ -119,7 +119,7 @@ class GrowingFile:
         """Return the file's bars from a time on that have closed.
 
         Raises:
-            DataError: the file is missing, or no table of bars.
+            DataError: the file is missing, or no table of bars, or lost those that the session knows.
         """
         from quantlab.trading.prices import files
 
@@ -136,7 +136,13 @@ class GrowingFile:
             # Before the look: of what is written meanwhile the look may know more than the note, never less.
             content = sha256_of(file)
         growing = replace(asked.reading, whole_lines=True)
-        received = files.fetch(str(file), replace(asked, reading=growing))
+        try:
+            received = files.fetch(str(file), replace(asked, reading=growing))
+        except files.NothingInRangeError as error:
+            raise DataError(
+                f"{plain(file)} ends with {error.last}, and the session knows bars from {time_text(since)} on; "
+                "expected those and what comes after them. Bring them back."
+            ) from error
         return SourceAnswer(
             prices=received.prices, content=None if received.unfinished_bar_dropped else content
         )

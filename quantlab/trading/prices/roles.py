@@ -23,11 +23,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "gmt time", "date time", "date/time", "data", "datum", "fecha", "begins at", "ts", "t",
     ),
     "open": ("open", "o", "open price", "opening price", "otwarcie", "eröffnung", "eröffn", "ouverture", "ouv"),
-    "high": ("high", "h", "high price", "max", "najwyzszy", "hoch", "plus haut"),
-    "low": ("low", "l", "low price", "min", "najnizszy", "tief", "plus bas"),
+    "high": ("high", "h", "high price", "max", "najwyzszy", "hoch", "plus haut", "haut"),
+    "low": ("low", "l", "low price", "min", "najnizszy", "tief", "plus bas", "bas"),
     "close": (
         "close", "c", "close/last", "last", "close price", "closing price", "price", "zamkniecie",
-        "schluss", "schlusskurs", "zuletzt", "clôture", "dernier",
+        "schluss", "schlusskurs", "zuletzt", "clôture", "clôt", "dernier",
     ),
     "volume": (
         "volume", "vol", "v", "real volume", "base volume", "volumefrom", "volume from", "wolumen", "volumen",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ MAX_ROWS = 20_000_000
 """Files that announce more rows are refused: a few kilobytes can unfold into any number of them."""
 PARQUET, FEATHER, JSON = b"PAR1", (b"ARROW1", b"FEA1"), (b"{", b"[")
 MISSING_READER = "python -m pip install 'quantlab-sessions[parquet]', or write the bars as CSV."
+_PAIR = re.compile(r"\('([^']*)', '([^']*)'\)")
 _DEEPEST = 6
 _LOOKED_AT = 100
 
@@ -74,6 +76,19 @@ def feather(data: bytes, name: str) -> pd.DataFrame:
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:
         raise DataError(f"{name} cannot be read as Feather: {plain(error)}. Write it again.") from error
     return frame
+
+
+def parted_names(header: list[str]) -> tuple[list[str], list[str]]:
+    """Part names of two levels, such as "('Open', 'ETH-USD')", into names and tickers; none where they have one level.
+
+    So pandas writes what yfinance gives. Other columns, such as the time, have no ticker.
+    """
+    pairs = [_PAIR.fullmatch(column) for column in header]
+    for name, ticker in ((1, 2), (2, 1)) if any(pairs) else ():
+        names = [column if pair is None else pair[name] for column, pair in zip(header, pairs, strict=True)]
+        if names_prices(names):
+            return names, ["" if pair is None else pair[ticker] for pair in pairs]
+    return [], []
 
 
 def _require_pyarrow(name: str, form: str) -> None:

@@ -34,7 +34,8 @@ _UTC_IN_WORDS = re.compile(r"(?<=\d)\s*(?:UTC|GMT)$")
 """What no offset says as well."""
 _TWO_NUMBERS = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})(?:[ T]+(.*))?")
 _YEAR_FIRST = re.compile(r"(\d{4})[./](\d{1,2})[./](\d{1,2})(?:[ T]+(.*))?")
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})[ T](\d{4,6})")
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})[ T]+(\d{2}:?\d{2}(?::?\d{2})?)")
+_HALF_DAYS = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[ T]+(.*[AaPp]\.?[Mm]\.?)")
 _NAMED = (
     "%b %d, %Y",
     "%d %b %Y",
@@ -232,8 +233,8 @@ def _two_numbers(texts: pd.Series, first: str, rows: NDArray[np.int64], where: s
 
 
 def _year_first(texts: pd.Series, first: str, _rows: NDArray[np.int64], _where: str) -> Times | None:
-    """Read 2023.01.31 and 2023/01/31, with a time of day, and 20230131 093000."""
-    pattern = next((one for one in (_YEAR_FIRST, _COMPACT) if one.fullmatch(first)), None)
+    """Read 2023.01.31 and 2023/01/31, with a time of day, 20230131 093000 and 2023-01-31 9:30 AM."""
+    pattern = next((one for one in (_YEAR_FIRST, _COMPACT, _HALF_DAYS) if one.fullmatch(first)), None)
     if pattern is None:
         return None
     parts = texts.str.extract(f"^{pattern.pattern}$")
@@ -241,7 +242,11 @@ def _year_first(texts: pd.Series, first: str, _rows: NDArray[np.int64], _where: 
         return None
     clock = parts[3]
     if pattern is _COMPACT:
-        clock = clock.str.ljust(6, "0").str.replace(r"^(\d\d)(\d\d)(\d\d)$", r"\1:\2:\3", regex=True)
+        clock = (
+            clock.str.replace(":", "")
+            .str.ljust(6, "0")
+            .str.replace(r"^(\d\d)(\d\d)(\d\d)$", r"\1:\2:\3", regex=True)
+        )
     year, month, day = (parts[at].to_numpy(dtype=np.int64) for at in (0, 1, 2))
     try:
         return Times(_built(year, month, day, clock), "dates with the year first")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_REASONS = 255
 """Different reasons that one answer may give."""
 LONGEST_REASON = 64
-"""Characters of a reason: it stands in every row of trades.csv."""
+"""Characters of a reason, which stands in every row of trades.csv, and of a value's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class _Reader:
     def flags(self, what: str, given: object) -> NDArray[np.bool_]:
         column = self.column(what, given)
         if column.dtype == object:
-            unknown = np.array([entry is not True and entry is not False for entry in column.tolist()], bool)
+            unknown = np.array([not isinstance(entry, bool | np.bool_) for entry in column.tolist()], bool)
             if unknown.any():
                 bar = int(np.argmax(unknown))
                 self.refuse(
@@ -141,7 +141,7 @@ class _Reader:
         return np.array(column, np.bool_)
 
     def size(self, given: object, enter: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-        if isinstance(given, float | int) and not isinstance(given, bool):
+        if isinstance(given, float | int | np.number) and not isinstance(given, bool):
             if given == 1:
                 return None
             column: Array = np.full(len(self._bars), float(given))
@@ -194,8 +194,8 @@ class _Reader:
         except (TypeError, ValueError):
             self.refuse(f"values is {_described(given)}", "expected a dict of names and columns.")
         for name, column in named.items():
-            if not isinstance(name, str) or column.dtype.kind not in "fiub":
-                self.refuse(f"values[{name!r}] holds {column.dtype}", "expected numbers under a name.")
+            if not _is_short_text(name) or column.dtype.kind not in "fiub":
+                self.refuse(f"values[{name!r}] holds {column.dtype}", "expected numbers under a short name.")
         return {name: column.astype(np.float64, copy=False) for name, column in named.items()}
 
     def bar(self, index: int) -> str:
@@ -210,8 +210,13 @@ class _Reader:
         return known.index(code)
 
     def _require_code(self, what: str, code: object) -> None:
-        if not (isinstance(code, str) and 0 < len(code) <= LONGEST_REASON and code.isprintable()):
+        if not _is_short_text(code):
             self.refuse(f"{what} holds {_shown(code)}", "expected short texts such as cross_up.")
+
+
+def _is_short_text(text: object) -> bool:
+    """Tell whether a text can stand in a table: reasons and the names of values do."""
+    return isinstance(text, str) and 0 < len(text) <= LONGEST_REASON and text.isprintable()
 
 
 def told_bar(bars: Bars, index: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import math
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def parameters_of(function: Callable[..., object], where: str) -> tuple[Paramete
     """
     try:
         taken = list(inspect.signature(function).parameters.values())
-        hints = get_type_hints(function, include_extras=True)
+        hints = _hints(function, taken[1:])
     except Exception as error:
         raise StrategyError(
             f"{where}: the arguments can't be read ({type(error).__name__}: {error}); expected "
@@ -96,6 +97,32 @@ def parameters_of(function: Callable[..., object], where: str) -> tuple[Paramete
             f"{where}: the function takes no bars; expected them as its first argument, def decide(bars: Bars, …)."
         )
     return tuple(_parameter(one, hints.get(one.name, inspect.Parameter.empty), where) for one in taken[1:])
+
+
+def written(rule: Callable[..., object]) -> Callable[..., object]:
+    """Return the function that somebody wrote: the one in a partial, `__call__` of an object that can be called."""
+    while isinstance(rule, functools.partial):
+        rule = rule.func
+    if isinstance(rule, type) or inspect.isroutine(rule):
+        return rule
+    called: Callable[..., object] = type(rule).__call__
+    return called
+
+
+def _hints(function: Callable[..., object], taken: Sequence[inspect.Parameter]) -> dict[str, object]:
+    """Return the parameters' annotations, read where they stand as texts.
+
+    Those of bars and answer are nobody's business: their names may be imported for a type checker alone.
+    """
+
+    def alone() -> None:
+        """Bears the annotations of the parameters."""
+
+    alone.__annotations__ = {
+        one.name: one.annotation for one in taken if one.annotation is not inspect.Parameter.empty
+    }
+    known = getattr(inspect.unwrap(written(function)), "__globals__", {})
+    return get_type_hints(alone, globalns=known, include_extras=True)
 
 
 def resolved(parameters: Sequence[Parameter], given: Mapping[str, object], name: str) -> dict[str, Value]:
@@ -135,7 +162,7 @@ def _parameter(one: inspect.Parameter, hint: object, where: str) -> Parameter:
         raise StrategyError(
             f"{where}: the argument {one} has no one name and value; expected parameters such as fast: int = 10."
         )
-    default = None if one.default is inspect.Parameter.empty else one.default
+    default = None if one.default is inspect.Parameter.empty else _plain(one.default)
     kind, allowed, choices = _annotated(hint)
     if kind is inspect.Parameter.empty:
         kind = type(default)
@@ -176,6 +203,11 @@ def _typed(kind: type, value: object) -> Value | None:
     if kind is bool and isinstance(value, bool):
         return value
     return value if kind is str and isinstance(value, str) and value.isprintable() else None
+
+
+def _plain(default: Any) -> Any:
+    """Return numpy's 10 as 10; numpy itself is too heavy for those who only type parameters."""
+    return default.item() if getattr(default, "shape", None) == () else default
 
 
 def _finite(value: float) -> float | None:

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 512 * 2**20
 COLUMNS = ("time", "enter", "leave", "size")
-_FLAGS = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+_FLAGS = {
+    **dict.fromkeys(("", "0", "0.0", "false", "no"), False),
+    **dict.fromkeys(("1", "1.0", "true", "yes"), True),
+}
+"""1.0 is what pandas makes of 1 where another row was empty once."""
 _SECONDS = 1e11
 """Counts since 1970 below this are seconds, others milliseconds."""
 

@@ -248,6 +248,11 @@ def _advice(error: BaseException, source: Source) -> str:
     if isinstance(error, SyntaxError):
         return f"Correct {Path(source.place).name}."
     if isinstance(error, ModuleNotFoundError):
+        top = str(error.name).partition(".")[0]
+        folder = Path(source.place).name
+        part = "PART" if top == folder else top
+        if top == folder or {f"{folder}/{top}.py", f"{folder}/{top}/{INIT}"} & source.files.keys():
+            return f"Write 'from .{part} import …': a folder's parts are found by the dot alone."
         return "Install that package for this Python, or correct the import."
     return "Correct the strategy; what stands outside its function runs when it is loaded."
 

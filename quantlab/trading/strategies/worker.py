@@ -21,7 +21,7 @@ from quantlab.base.errors import ConfigError, DataError, QuantlabError, Strategy
 from quantlab.base.platform import STOP_SIGNALS
 from quantlab.base.remedies import Setting
 from quantlab.trading.strategies.checking import check, question_of
-from quantlab.trading.strategies.parameters import Parameter, parameters_of, resolved
+from quantlab.trading.strategies.parameters import Parameter, parameters_of, resolved, written
 from quantlab.trading.strategies.strategy import View, error_line, line_of
 
 if TYPE_CHECKING:
@@ -104,12 +104,13 @@ class Served:
     def load(self, given: Mapping[str, object] | None) -> Loaded:
         """Load the code and give its parameters values; None asks for what it says of itself alone."""
         strategy = self._strategy = self._limit.within(self._source.strategy)
-        code = getattr(strategy.decide, "__code__", None)
+        function = written(strategy.decide)
+        code = getattr(function, "__code__", None)
         line = "" if code is None else f", line {code.co_firstlineno}"
         where = f"{os.path.basename(self._source.place)}{line}"  # noqa: PTH119 - of a package it is a module's name
         parameters = parameters_of(strategy.decide, where)
-        module = sys.modules.get(strategy.decide.__module__)
-        rule = getattr(module, "__doc__", None) or strategy.decide.__doc__ or ""
+        module = sys.modules.get(function.__module__)
+        rule = getattr(module, "__doc__", None) or function.__doc__ or ""
         return Loaded(
             rule=rule.strip(),
             parameters=parameters,
