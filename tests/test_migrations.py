@@ -35,6 +35,7 @@ GUARDS_OF_REVISION = {
     "0005": "bde556ea1c70a06433d7fcaa13800584b806df3892e9fc7d7c70a839c2bf0fe4",
     "0006": "34110d0ea9435f98db7ca23e298dac5d17c979b666354796c794d552d9626623",
     "0007": "34110d0ea9435f98db7ca23e298dac5d17c979b666354796c794d552d9626623",
+    "0008": "34110d0ea9435f98db7ca23e298dac5d17c979b666354796c794d552d9626623",
 }
 """Revision -> the texts of guards that it made. A change of a text needs a migration, or ledgers keep the old one."""
 
@@ -104,7 +105,7 @@ def test_a_ledger_of_the_first_revision_gets_todays_guards(
     open_root(tmp_path).close()
     found = stored(tmp_path / "ledger.db", "SELECT sql FROM sqlite_master WHERE name = 'events_guard_insert'")
     assert found == [(guards.of_sqlite()[0],)]
-    assert "as it is now it is kept as ledger.db.before-0007-from-0001" in caplog.text
+    assert "as it is now it is kept as ledger.db.before-0008-from-0001" in caplog.text
 
 
 def test_the_migrations_lie_beside_the_package_in_a_checkout() -> None:
@@ -144,7 +145,7 @@ def test_alembic_downgrade_is_refused_and_the_ledger_stays(tmp_path: Path) -> No
     assert stored(tmp_path / "ledger.db", "SELECT * FROM ledger_head") == before
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0006", "0007"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"])
 def test_no_migration_can_be_undone(revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", migrations_folder())
