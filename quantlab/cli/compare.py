@@ -203,7 +203,8 @@ def _found_runs(
     limit: int | None,
 ) -> list[Run]:
     """Return the runs below a root that a filter finds, the newest first."""
-    from quantlab.cli.run_folders import newness, read_root
+    from quantlab.cli.run_folders import read_root
+    from quantlab.runner.research_index import newness
 
     wanted = {"ticker": ticker, "strategy": strategy}
     found = [
