@@ -233,10 +233,23 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
         message = f"No such option {error.option_name!r}{_nearest(error.option_name, context, arguments)}"
     message = where(error) + message
     closed = message if message.endswith((".", "?")) else f"{message}."
-    if context is not None:
-        return f"{closed} Try '{context.command_path} --help'."
-    word = arguments[0] if arguments and arguments[0] in COMMANDS else "run"
-    return f"{closed} Try 'quantlab {word} --help'."
+    path = _command_path(arguments) if context is None else context.command_path
+    return f"{closed} Try '{path} --help'."
+
+
+def _command_path(arguments: list[str]) -> str:
+    """Return the words of the command that was meant, where click does not tell it: an option without its value."""
+    command: click.Command = cli
+    path = ["quantlab"]
+    for word in as_command(arguments):
+        found = (
+            command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
+        )
+        if found is None:
+            break
+        command = found
+        path.append(word)
+    return " ".join(path)
 
 
 def _nearest(name: str, context: click.Context | None, arguments: list[str]) -> str:
