@@ -160,7 +160,7 @@ def _report(error: Exception, arguments: list[str]) -> int:
         traceback.print_exception(error)
     from quantlab.base.secrets import one_line, without_secrets
 
-    message, code = _explained(error, arguments)
+    message, code = explained(error, arguments)
     given = (*arguments, os.environ.get("QUANTLAB_LEDGER", ""))  # one may stand where a path was expected
     try:
         click.echo(f"ERROR: {without_secrets(one_line(message), given)}", err=True)
@@ -169,7 +169,8 @@ def _report(error: Exception, arguments: list[str]) -> int:
     return COULD_NOT_TELL if is_monitoring(arguments) else code
 
 
-def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
+def explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
+    """Return what is said of an error that ended a command, and the exit code."""
     if isinstance(error, QuantlabError):
         return str(error), error.exit_code
     if isinstance(error, click.Abort):
