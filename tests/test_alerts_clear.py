@@ -85,6 +85,27 @@ def test_what_happens_after_a_resolution_is_a_new_alert(
     assert len(asked(sessions)["alerts"]) == 1
 
 
+@pytest.mark.parametrize("proved", [False, True])
+def test_a_session_that_falls_silent_after_a_resolution_is_a_new_alert(
+    sessions: Sessions, proved: bool
+) -> None:
+    sessions.started("a", ago(hours=5))
+    if proved:  # a session that follows the market is proved while it goes on
+        sessions.proved("a", ago(hours=4, minutes=58), outcome="different")
+    sessions.resolved("a", ago(hours=4, minutes=55))
+    assert standing(asked(sessions)) == [("a", "PAPER_SESSION_STALE")]
+    assert asked(sessions)["resolved_alerts"] == proved
+
+
+def test_a_resolution_of_a_stale_session_holds_for_whoever_asks_earlier(sessions: Sessions) -> None:
+    """Whoever takes ten minutes for stale resolved it after twenty; an hour is another question."""
+    sessions.started("a", ago(hours=5)).resolved("a", ago(hours=5) + timedelta(minutes=20))
+    with sessions.reader() as reader:
+        sooner = alerts(reader, now=NOW, stale_after=timedelta(minutes=10), is_alive=lambda *_: None)
+    assert (sooner["alerts"], sooner["resolved_alerts"]) == ([], 1)
+    assert standing(asked(sessions)) == [("a", "PAPER_SESSION_STALE")]
+
+
 @pytest.mark.parametrize("same", [{"request_id": "r"}, {"config_hash": "d" * 64}])
 def test_a_failure_is_superseded_by_a_later_success_of_its_request_or_configuration(
     sessions: Sessions, same: dict[str, str]

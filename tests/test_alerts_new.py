@@ -310,13 +310,21 @@ def test_flags_that_do_not_go_together_are_refused(
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
 
 
+def test_a_ledger_is_no_file_of_what_was_told(sessions: Sessions, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = sessions.root / "ledger.db"
+    done = Said(capsys, *ALERTS, sessions.root, "--told", ledger)
+    assert (done.code, f"{ledger} belongs to a database; expected another file." in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("held", ["{}", "[]", "", '{"ledger_sequence": 1e400, "told": []}'])
 def test_a_damaged_file_is_named_and_nothing_told(
-    sessions: Sessions, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    sessions: Sessions, capsys: pytest.CaptureFixture[str], tmp_path: Path, held: str
 ) -> None:
-    (sessions.root / TOLD).write_text("{}")
+    (sessions.root / TOLD).write_text(held)
     done = Said(capsys, *ALERTS, sessions.root, "--exec", f"cat > {tmp_path}/got")
     assert done.code == 1
     assert f"{sessions.root / TOLD} is not what was told" in done.err
+    assert "elete" not in done.err
     assert not (tmp_path / "got").exists()
 
 

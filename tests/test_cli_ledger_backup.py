@@ -274,6 +274,15 @@ def test_a_ledger_is_not_written_over_by_its_own_copy(
     assert (code, "is the ledger itself" in err, file.read_bytes() == before) == (2, True, True)
 
 
+def test_an_export_is_not_written_over_another_ledger(root: str, tmp_path: Path, say: Say) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    other = filled_root(tmp_path / "elsewhere")
+    before = other.read_bytes()
+    code, _, err = say("export", root, "--output", other)
+    assert (code, "belongs to a database; expected another file." in err) == (2, True)
+    assert other.read_bytes() == before
+
+
 def test_a_restored_ledger_is_not_given_the_log_of_one_that_was_taken_away(
     file: Path, root: str, tmp_path: Path, say: Say
 ) -> None:

@@ -84,6 +84,24 @@ def test_a_mistake_is_told_in_one_line(ask: Ask, words: tuple[str, ...], expecte
     assert expected in told(ask(*words), 2)
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("paper-sessions", "list", "--limit"), "paper-sessions list"),
+        (("--paper-sessions-alerts", "folder", "--paper-stale-minutes"), "paper-sessions alerts"),
+        (("runs", "best", "--metric"), "runs best"),
+        (("request", "{}", "--signal-file"), "request"),
+        (("--ticker",), "run"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+)
+def test_an_option_without_its_value_names_its_own_command(
+    ask: Ask, words: tuple[str, ...], command: str
+) -> None:
+    expected = f"Option '{words[-1]}' requires an argument. Try 'quantlab {command} --help'."
+    assert expected in told(ask(*words), 2)
+
+
 def test_a_picture_goes_into_no_folder(folder: Path, ask: Ask) -> None:
     (folder / "equity.svg").mkdir()
     line = told(ask("runs", "compare", "a", "b", "--overlay", "equity.svg"), 2)

@@ -121,6 +121,66 @@ def test_a_refused_request_is_signalled_under_the_name_that_it_bears(tmp_path: P
     assert program.signals_in(tmp_path / "signals.jsonl")[0]["request_id"] == "req_1"
 
 
+FOLLOWED = {"ticker": "TEST", "paper": True, "follow": True, "step": True}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        WANTED | {"strategy_params": {"rsi_buy_max": "50"}},
+        WANTED | {"strategy_params": {"nope": 1}},
+        WANTED | {"strategy": "nobody"},
+        WANTED | {"follow": True},
+        FOLLOWED | {"prices": "synthetic"},
+        FOLLOWED | {"prices": "prices.csv", "until": "2020-01-01"},
+        FOLLOWED | {"prices": "prices.csv", "warmup": 3},
+        FOLLOWED | {"prices": "prices.csv", "warmup": 400, "ledger": "sqlite:///away/ledger.db"},
+        FOLLOWED | {"prices": "prices.csv", "outdir": "prices.csv"},
+        WANTED | {"ledger": "sqlite:///away/ledger.db"},
+    ],
+    ids=range(10),
+)
+def test_whatever_keeps_a_session_from_beginning_is_signalled_once(
+    tmp_path: Path, params: dict[str, Any]
+) -> None:
+    (tmp_path / "prices.csv").write_text("Date,Open,High,Low,Close,Volume\n")
+    (tmp_path / "away").write_text("no folder")
+    done = said(tmp_path, "--json-request", request(params), "--signal-file", "signals.jsonl")
+    (line,) = program.signals_in(tmp_path / "signals.jsonl")
+    assert (line["event"], line["request_id"], line["exit_code"]) == ("SESSION_FAILED", "req_1", done.code)
+    assert line["message"] == error_of(done)
+    assert [*tmp_path.glob("outputs/paper_sessions/2*")] == []
+
+
+def test_an_answer_says_what_people_are_told_and_the_code_that_the_process_ends_with(tmp_path: Path) -> None:
+    done = said(tmp_path, "--json-request", request(WANTED | {"ledger": f"sqlite:///{'a' * 300}.db"}))
+    assert (done.code, "can't be used: File name too long" in error_of(done)) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["{", request(WANTED | {"strategy": "nobody"})])
+def test_no_folder_is_made_of_a_url_in_the_place_of_a_signal_file(tmp_path: Path, text: str) -> None:
+    done = said(tmp_path, "--json-request", text, "--signal-file", "postgresql://ana:secret@host/db")
+    assert (done.code, "secret" in done.out + done.err) == (2, False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forward_session_that_failed_is_named_in_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text("Date,Open,High,Low,Close,Volume\n2026-01-01,1,1,1,1,1\n")
+    params = FOLLOWED | {"prices": "prices.csv"}
+    done = said(tmp_path, "--json-request", request(params), "--signal-file", "signals.jsonl")
+    (folder,) = (tmp_path / "outputs" / "paper_sessions").glob("*_paper_*")
+    answer = json.loads(done.out)
+    assert (answer["exit_code"], answer["run_id"]) == (3, folder.name)
+    signalled = [line["event"] for line in program.signals_in(tmp_path / "signals.jsonl")]
+    assert signalled == ["SESSION_STARTED", "SESSION_FAILED"]
+
+
+@pytest.mark.parametrize("asked", ["mine.py", "os:system", "nobody"])
+def test_a_request_is_not_told_to_name_what_only_flags_may(tmp_path: Path, asked: str) -> None:
+    done = said(tmp_path, "--json-request", request(WANTED | {"strategy": asked}))
+    assert "shows them), and no file or module." in error_of(done)
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", request(request_id=5), request(request_id="\ud800"), "[" * 100_000]
 )

@@ -202,10 +202,27 @@ def test_runs_are_drawn_over_each_other(grid: Path) -> None:
 
 
 def test_a_run_goes_by_its_id_an_end_of_it_or_latest(grid: Path) -> None:
-    newest = ids(grid)[-1]
+    newest = first_listed(grid)
     for word in (newest, newest[-8:], "latest"):
         assert f"run_id         : {newest}" in said(grid, "runs", "show", word).out
     assert said(grid, "runs", "show", "nobody").code == 2
+
+
+def first_listed(folder: Path) -> str:
+    return said(folder, "runs", "list").out.splitlines()[1].split()[0]
+
+
+def test_the_latest_run_is_the_first_that_is_listed(grid: Path, tmp_path: Path) -> None:
+    """Whatever lies beside the runs, and whichever of one second has the greater hash."""
+    shutil.copytree(grid / "outputs" / "runs", tmp_path / "outputs" / "runs")
+    (tmp_path / "outputs" / "runs" / "notes").mkdir()
+    for place, run in enumerate(reversed(ids(tmp_path)[:-1])):
+        file = tmp_path / "outputs" / "runs" / run / "metadata.json"
+        told = json.loads(file.read_text()) | {"finished_at": f"2099-03-01T08:00:0{place}+00:00"}
+        file.write_text(json.dumps(told))
+    newest = ids(tmp_path)[0]
+    assert first_listed(tmp_path) == newest
+    assert f"run_id         : {newest}" in said(tmp_path, "runs", "show", "latest").out
 
 
 def test_show_tells_the_parameters(grid: Path) -> None:
@@ -214,7 +231,7 @@ def test_show_tells_the_parameters(grid: Path) -> None:
         line.split(" : ", 1) for line in lines if line.startswith(("total_return", "win_rate", "sharpe"))
     )
     assert [re.fullmatch(r"[+-]?\d+\.\d\d%?", value) is not None for value in figures.values()] == [True] * 3
-    limit = f"rsi_buy_max    : {limit_of(grid, ids(grid)[-1]):g}"
+    limit = f"rsi_buy_max    : {limit_of(grid, first_listed(grid)):g}"
     assert {"strategy       : rsi_ma_cross_v2", limit, "fee            : 0.002"} <= set(lines)
 
 

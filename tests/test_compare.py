@@ -16,12 +16,18 @@ from PIL import Image
 from support.flow_program import PAPER, said, sessions_of
 from support.forward_market import WARMUP, Market, begun, stepped
 
+from quantlab.base.text import csv_cell
+from quantlab.exports import drawing
 from quantlab.exports.curves import Curve
+from quantlab.exports.overlay import overlay
 from quantlab.queries.side_by_side import Side, compared
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from matplotlib.figure import Figure
+
+ODD_IDS = ("=a$b_{c$", "name", "lived\u202elived")
 LAUNCHES = (("--rsi_buy_max", "55"), ("--fee", "0.004"), ("--fee", "0.004", "--cooldown_days", "3"))
 
 
@@ -115,6 +121,65 @@ def test_csv_has_a_column_each(folder: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(done.out)))
     assert list(rows[0]) == ["part", "name", *ids(folder), "best"]
     assert [row["name"] for row in rows] == list(lines_of(folder, *ids(folder)))
+
+
+def test_copies_of_a_session_in_two_roots_have_a_column_each(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "outputs", tmp_path / "outputs")
+    session = sessions_of(tmp_path)[0]
+    words = (str(session), str(folder / "outputs" / "paper_sessions" / session.name))
+    told = json.loads(said(folder, "paper-sessions", "compare", *words, "--format", "json", "--all").out)
+    assert told["compared"] == list(words)
+    assert all(list(line["values"]) == list(words) for line in told["lines"])
+
+
+@pytest.fixture(scope="module")
+def odd(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders that were called what pictures, tables and terminals might obey."""
+    where = tmp_path_factory.mktemp("odd")
+    for source, name in zip(sessions_of(folder), ODD_IDS, strict=True):
+        copied = where / "outputs" / "paper_sessions" / name
+        shutil.copytree(source, copied)
+        for file in copied.glob("*.json"):
+            text = file.read_text(encoding="utf-8").replace(source.name, json.dumps(name)[1:-1])
+            file.write_text(text, encoding="utf-8")
+    assert said(where, "paper-sessions", "index").code == 0
+    return where
+
+
+def test_ids_in_a_heading_do_not_command_the_terminal(odd: Path) -> None:
+    done = said(odd, "paper-sessions", "compare", *ids(odd))
+    assert "\\u202e" in done.out.splitlines()[0]
+    assert "\u202e" not in done.out
+
+
+def test_ids_that_are_formulas_or_columns_of_their_own_have_a_column_each(odd: Path) -> None:
+    done = said(odd, "paper-sessions", "compare", *ids(odd), "--all", "--format", "csv")
+    heading, *rows = csv.reader(io.StringIO(done.out))
+    assert heading == ["part", "name", *map(csv_cell, ids(odd)), "best"]
+    assert {row[0] for row in rows} == {"configuration", "facts", "figures"}
+    assert ["configuration", "ticker", "ETH-USD", "ETH-USD", "ETH-USD", ""] in rows
+
+
+@pytest.mark.parametrize("name", ["overlay.png", "overlay.svg"])
+def test_an_overlay_names_each_as_it_is_called(odd: Path, tmp_path: Path, name: str) -> None:
+    done = said(odd, "paper-sessions", "compare", *ids(odd), "--overlay", str(tmp_path / name))
+    assert (done.code, done.err) == (0, f"{tmp_path / name}: equity of 3 of 3 sessions.\n")
+
+
+def test_a_legend_leaves_out_no_name_and_reads_none_as_a_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(drawing, "picture", lambda figure, *_rest, **_more: told.extend(labels(figure)))
+    curve = Curve(
+        times=np.arange(3).astype("datetime64[D]").astype("datetime64[ns]"),
+        equity=np.array([1.0, 2.0, 3.0]),
+        mark=np.array([1.0, 1.0, 1.0]),
+    )
+    overlay([("_one", curve), ("$two", curve)], title="odd", form="svg")
+    assert [label.split(" (")[0].strip() for label in told] == ["Buy and hold", "_one", "$two"]
+
+
+def labels(figure: Figure) -> list[str]:
+    return [str(label) for label in figure.axes[0].get_legend_handles_labels()[1]]
 
 
 def test_figures_of_different_spans_have_no_best(folder: Path, tmp_path: Path) -> None:

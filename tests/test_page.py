@@ -121,6 +121,31 @@ def test_a_folder_that_is_no_root_gets_no_page(tmp_path: Path, capsys: pytest.Ca
     assert list(tmp_path.glob("*.html")) == []
 
 
+def test_a_folder_that_is_not_there_is_not_to_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = Said(capsys, "paper-sessions", "page", tmp_path / "nowhere")
+    assert (said.code, f"There is no folder {tmp_path / 'nowhere'}" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_a_page_is_not_written_over_a_ledger_or_what_belongs_to_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    with Sessions(tmp_path / "root") as built, Sessions(tmp_path / "other") as other:
+        many(built, 1)
+        many(other, 1)
+        for root in (built.root, other.root):
+            target = root / f"ledger.db{suffix}"
+            before = target.read_bytes()
+            said = Said(capsys, "paper-sessions", "page", built.root, "-o", target)
+            assert (said.code, f"{target} belongs to a database; expected another file." in said.err) == (
+                2,
+                True,
+            )
+            assert target.read_bytes() == before
+
+
 def test_hostile_texts_are_shown_and_do_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Sessions(tmp_path / "root") as built:
         hostile(built)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from quantlab.base.values import JsonObject
 
 _ASIDE = re.compile(r"\..+\.(?P<pid>[0-9]+)\.[0-9a-f]{8}\.tmp")
+SQLITE_MAGIC = b"SQLite format 3\x00"
+SIDE_FILES = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database, by the ends of their names; without them the database may be lost."""
 OLD_SECONDS = 86_400.0
 """A file aside that nobody has written to for so long is nobody's; whoever makes one writes all the time."""
 _ENDING = (
@@ -41,11 +44,13 @@ def write_whole(path: Path, data: bytes, *, flush: bool = True) -> None:
         handle.write(data)
 
 
-def require_target(target: Path) -> Path:
+def require_target(target: Path, *, may_be_database: bool = False) -> Path:
     """Return the file that may be written where somebody said so: what a link leads to, not the link.
 
+    A database is nothing to be written over by mistake: it may be a ledger, this one or another root's.
+
     Raises:
-        ConfigError: the target is there and no regular file, or can't be made.
+        ConfigError: the target is there and no regular file, or a database, or can't be made.
     """
     end = Path(os.path.realpath(target))
     if end.is_dir():
@@ -61,7 +66,29 @@ def require_target(target: Path) -> Path:
         raise ConfigError(
             f"{target} can't be written: Permission denied; expected a file in a folder that can be written."
         )
+    if not may_be_database:
+        require_no_database(target)
     return end
+
+
+def require_no_database(target: Path) -> None:
+    """Refuse to write over a SQLite database, or over what SQLite keeps beside one.
+
+    Raises:
+        ConfigError: the target is one.
+    """
+    end = os.path.realpath(target)
+    beside = [Path(end.removesuffix(one)) for one in SIDE_FILES if end.endswith(one)]
+    if any(_is_database(file) for file in (Path(end), *beside)):
+        raise ConfigError(f"{target} belongs to a database; expected another file. Nothing was written.")
+
+
+def _is_database(file: Path) -> bool:
+    try:
+        with file.open("rb") as handle:
+            return handle.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    except OSError:
+        return False
 
 
 def sha256_of(file: Path) -> str:

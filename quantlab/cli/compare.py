@@ -96,9 +96,11 @@ def compare(
 
                     curves[place, session_id] = curve_of_session(reader, found)
     order = dict.fromkeys((str(location), session_id) for location, session_id in named)
-    _tell([sides[one] for one in order], "sessions", form, everything=everything)
+    folders = [f"{locations[place].root or place}/{session_id}" for place, session_id in order]
+    shown = _named_apart([sides[one] for one in order], folders)
+    _tell(shown, "sessions", form, everything=everything)
     if overlay is not None:
-        _draw(Path(overlay), "sessions", [sides[one] for one in order], [curves[one] for one in order])
+        _draw(Path(overlay), "sessions", shown, [curves[one] for one in order])
 
 
 def _named(session_dirs: Sequence[str], ledger: str | None) -> list[tuple[Location, str]]:
@@ -184,7 +186,7 @@ def compare_runs(
         else [*map(read_one, run_dirs)]
     )
     found = list({run["path"]: run for run in named}.values())
-    sides = [side_of_run(run) for run in found]
+    sides = _named_apart([side_of_run(run) for run in found], [str(run["path"]) for run in found])
     _tell(sides, "runs", form, everything=everything)
     if overlay is not None:
         from quantlab.folders.curves import curve_of_folder
@@ -201,7 +203,8 @@ def _found_runs(
     limit: int | None,
 ) -> list[Run]:
     """Return the runs below a root that a filter finds, the newest first."""
-    from quantlab.cli.run_folders import newness, read_root
+    from quantlab.cli.run_folders import read_root
+    from quantlab.runner.research_index import newness
 
     wanted = {"ticker": ticker, "strategy": strategy}
     found = [
@@ -214,6 +217,13 @@ def _found_runs(
     newest = sorted(found, key=newness, reverse=True)[:most]
     _tell_of_more(len(newest), len(found), "runs")
     return newest
+
+
+def _named_apart(sides: Sequence[Side], folders: Sequence[str]) -> Sequence[Side]:
+    """Name by their folders what has one id in several roots, such as a session and a copy of it."""
+    if len({side.id for side in sides}) == len(sides):
+        return sides
+    return [side._replace(id=folder) for side, folder in zip(sides, folders, strict=True)]
 
 
 def _tell(sides: Sequence[Side], what: str, form: str, *, everything: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from quantlab.base.clock import iso, parse_iso, utc_now
-from quantlab.base.errors import ConfigError
+from quantlab.base.errors import ConfigError, QuantlabError
 from quantlab.base.service_manager import notify
 from quantlab.domain.forward import ForwardTerms
 
@@ -70,11 +70,18 @@ def follow(config: RunConfig, settings: Settings, options: LaunchOptions, progre
     Raises:
         QuantlabError: of the kind that says who erred (contract 2).
     """
+    from quantlab.runner.execute import tell_refused
+    from quantlab.runner.signals import SignalFile
     from quantlab.sessions.forward.begin import begin
 
+    try:
+        terms = terms_of(config, settings)
+    except QuantlabError as error:
+        tell_refused(SignalFile(options.signal_file, options.request_id), error, options)
+        raise
     return begin(
         config,
-        terms_of(config, settings),
+        terms,
         options,
         drive_options(progress, settings.signal_file, page=settings.page),
         one_turn=settings.step,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,13 +21,13 @@ from quantlab.cli.progress import Progress
 from quantlab.cli.reproduce import prover, reproducer
 from quantlab.domain.config import PRICE_SOURCES, TOLD_BY_FILES, RunConfig, field_message, validated
 from quantlab.domain.names import REPORT, RUN_REPORT, SCHEMA_VERSION
-from quantlab.ledger.location import require_path
+from quantlab.ledger.location import is_url, require_path
 from quantlab.runner.options import Launched, LaunchOptions
 from quantlab.runner.signals import SignalFile
 from quantlab.trading.prices.reading import reading_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from quantlab.base.values import JsonObject
     from quantlab.cli.choosing import Values
@@ -77,20 +77,24 @@ def launch(
     """
     progress = Progress(quiet=values.get("quiet") is True)
     with ExitStack() as stack:
-        try:
+        with _signalling_refusals(values):
             values, chosen = stack.enter_context(choosing(values, by_name=by_name))
-        except QuantlabError as error:
-            _tell_refused(values, error)
-            raise
         return _launch_chosen(values, chosen, progress, begun)
 
 
-def _tell_refused(values: Values, error: QuantlabError) -> None:
+@contextmanager
+def _signalling_refusals(values: Values) -> Iterator[None]:
     """Signal that nothing began, for whoever waits."""
-    signal_file, request_id = values.get("signal_file"), values.get("request_id")
-    if isinstance(signal_file, str):
-        known = request_id if isinstance(request_id, str) else None
-        SignalFile(Path(signal_file), known).refused(error, at=utc_now())
+    try:
+        yield
+    except QuantlabError as error:
+        signal_file, request_id = values.get("signal_file"), values.get("request_id")
+        if isinstance(signal_file, str) and not is_url(
+            signal_file
+        ):  # a folder of that name would show a password
+            known = request_id if isinstance(request_id, str) else None
+            SignalFile(Path(signal_file), known).refused(error, at=utc_now())
+        raise
 
 
 def _launch_chosen(
@@ -99,8 +103,9 @@ def _launch_chosen(
     progress: Progress,
     begun: Callable[[str, Path], None] | None,
 ) -> Launched | Driven:
-    values = as_followed(values) if values.get("follow") else values
-    config, settings = read_values(values)
+    with _signalling_refusals(values):
+        values = as_followed(values) if values.get("follow") else values
+        config, settings = read_values(values)
     config, looked = _filled_from_file(config, settings, values)
     outdir = Path(settings.outdir)
     options = LaunchOptions(
@@ -294,24 +299,30 @@ def machine_answer(launched: Launched | Driven, request_id: str | None) -> JsonO
 
 
 def failed_answer(
-    error: Exception, request_id: str | None, begun: tuple[str, Path] | None, given: Sequence[str]
+    error: Exception,
+    told: tuple[str, int],
+    request_id: str | None,
+    begun: tuple[str, Path] | None,
+    given: Sequence[str],
 ) -> JsonObject:
     """Return what a program is told about something that failed, or never began.
 
     Args:
         error: Why.
+        told: What people are told of it, and the exit code.
         request_id: The name by which the program waits for an answer, where it can be read.
         begun: The id and folder of what failed; None where nothing began.
         given: The words of the command line, whose secrets no message may show.
     """
     identity, folder = begun or (None, None)
+    message, exit_code = told
     return {
         "schema_version": SCHEMA_VERSION,
         "request_id": request_id,
         "status": "error",
-        "exit_code": error.exit_code if isinstance(error, QuantlabError) else 1,
+        "exit_code": exit_code,
         "error_type": type(error).__name__,
-        "message": without_secrets(one_line(str(error) or type(error).__name__), given),
+        "message": without_secrets(one_line(message or type(error).__name__), given),
         "run_id": identity,
         "artifacts_path": None if folder is None else str(folder.absolute()),
     }

@@ -160,7 +160,7 @@ def _report(error: Exception, arguments: list[str]) -> int:
         traceback.print_exception(error)
     from quantlab.base.secrets import one_line, without_secrets
 
-    message, code = _explained(error, arguments)
+    message, code = explained(error, arguments)
     given = (*arguments, os.environ.get("QUANTLAB_LEDGER", ""))  # one may stand where a path was expected
     try:
         click.echo(f"ERROR: {without_secrets(one_line(message), given)}", err=True)
@@ -169,7 +169,8 @@ def _report(error: Exception, arguments: list[str]) -> int:
     return COULD_NOT_TELL if is_monitoring(arguments) else code
 
 
-def _explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
+def explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
+    """Return what is said of an error that ended a command, and the exit code."""
     if isinstance(error, QuantlabError):
         return str(error), error.exit_code
     if isinstance(error, click.Abort):
@@ -233,10 +234,23 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
         message = f"No such option {error.option_name!r}{_nearest(error.option_name, context, arguments)}"
     message = where(error) + message
     closed = message if message.endswith((".", "?")) else f"{message}."
-    if context is not None:
-        return f"{closed} Try '{context.command_path} --help'."
-    word = arguments[0] if arguments and arguments[0] in COMMANDS else "run"
-    return f"{closed} Try 'quantlab {word} --help'."
+    path = _command_path(arguments) if context is None else context.command_path
+    return f"{closed} Try '{path} --help'."
+
+
+def _command_path(arguments: list[str]) -> str:
+    """Return the words of the command that was meant, where click does not tell it: an option without its value."""
+    command: click.Command = cli
+    path = ["quantlab"]
+    for word in as_command(arguments):
+        found = (
+            command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
+        )
+        if found is None:
+            break
+        command = found
+        path.append(word)
+    return " ".join(path)
 
 
 _ALIKE = 0.8

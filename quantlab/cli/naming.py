@@ -120,7 +120,16 @@ def run_folder(run_dir: str) -> Path:
     names = sorted(one.name for one in Path(USUAL_RUNS).iterdir() if one.is_dir())
     if run_dir in names:
         return Path(USUAL_RUNS, run_dir)
-    if run_dir == LATEST and names:
-        return Path(USUAL_RUNS, names[-1])
+    if run_dir == LATEST:
+        return _latest_run() or folder
     ending = [name for name in names if name.endswith(run_dir)]
     return Path(USUAL_RUNS, ending[0]) if only_one(run_dir, ending) else folder
+
+
+def _latest_run() -> Path | None:
+    """Return the run that `runs list` has first; a folder that is no run is none."""
+    from quantlab.runner.research_index import newness, read_runs
+
+    runs, _unreadable = read_runs(Path(USUAL_RUNS))
+    named = [run for run in runs if isinstance(run["path"], str)]
+    return Path(USUAL_RUNS, Path(str(max(named, key=newness)["path"])).name) if named else None

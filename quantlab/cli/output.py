@@ -173,7 +173,7 @@ class TableLayout:
         cut_first: Sequence[int] = (),
         flush_right: Sequence[int] = (),
     ) -> None:
-        self.headings = list(headings)
+        self.headings = [printable(heading) for heading in headings]
         self.never_cut = never_cut
         self.cut_first = cut_first
         self.flush_right = flush_right

@@ -56,10 +56,12 @@ def page(
 
     location = find_ledger(root, ledger)
     file = _file(location, output)
-    require_target(file)
+    if output is not None:  # else ROOT has to be one before anybody is told of a file in it
+        require_target(file)
     at = stored_time("--now", asked_at)
     with asking(location) as (reader, now):
         require_sessions(reader)
+        require_target(file)
         moment = now if at is None else datetime.fromisoformat(at)
         stale_after = timedelta(minutes=stale_minutes)
         data, sequence = made_of(reader, now=moment, stale_after=stale_after, most=most)

@@ -48,8 +48,11 @@ def request(json_request: str, **flags: str | None) -> None:
             {**values, **given}, by_name=True, begun=lambda identity, folder: begun.append((identity, folder))
         )
     except Exception as error:
+        from quantlab.cli.main import explained
+
         known = (*sys.argv[1:], text, os.environ.get("QUANTLAB_LEDGER", ""))
-        answer = failed_answer(error, _readable_request_id(text), begun[0] if begun else None, known)
+        told = explained(error, sys.argv[1:])
+        answer = failed_answer(error, told, _readable_request_id(text), begun[0] if begun else None, known)
         click.echo(json.dumps(answer))
         raise
     click.echo(json.dumps(machine_answer(launched, _readable_request_id(text))))
@@ -215,9 +218,10 @@ def _require_single_names(text: str) -> None:
 
 
 def _signal_refusal(signal_file: str | None, request_id: str | None, error: QuantlabError) -> None:
-    if signal_file is None:
-        return
     from quantlab.base.clock import utc_now
+    from quantlab.ledger.location import is_url
     from quantlab.runner.signals import SignalFile
 
+    if signal_file is None or is_url(signal_file):  # a folder of that name would show a password
+        return
     SignalFile(Path(signal_file), request_id).refused(error, at=utc_now())

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quantlab.base.clock import iso
 from quantlab.base.errors import ConfigError
 from quantlab.cli.naming import run_folder
 
@@ -47,14 +46,6 @@ def read_one(run_dir: str) -> Run:
     run, unreadable = read_run(folder)
     _warn(unreadable)
     return run
-
-
-def newness(run: Run) -> tuple[str, str]:
-    """Return what runs are ordered by in time."""
-    from quantlab.runner.research_index import time_of
-
-    moment = time_of(run)
-    return "" if moment is None else iso(moment), str(run["run_id"])
 
 
 def _folder(text: str, what: str = "ROOT") -> Path:

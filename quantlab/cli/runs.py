@@ -12,7 +12,7 @@ from quantlab.cli.compare import compare_runs
 from quantlab.cli.naming import USUAL_RUNS
 from quantlab.cli.options import TEXT, files, with_format
 from quantlab.cli.output import COLOURS, Table, as_cell, as_json, is_terminal, terminal_width
-from quantlab.cli.run_folders import newness, read_one, read_root
+from quantlab.cli.run_folders import read_one, read_root
 from quantlab.queries.side_by_side import SPAN
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def list_runs(root: str, form: str) -> None:
     elif not found:
         click.echo(f"No runs below {root}; 'quantlab run --ticker ETH-USD --start … --end …' makes one.")
     else:
-        click.echo(_table(sorted(found, key=newness, reverse=True)))
+        click.echo(_table(sorted(found, key=research_index.newness, reverse=True)))
 
 
 @runs.command("show", short_help="Show one run, its parameters and its figures.")

@@ -64,9 +64,12 @@ def place_of(told: str | None, location: Location) -> Path:
     """Return the file of what was told.
 
     Raises:
-        ConfigError: no root keeps it, and nobody named one.
+        ConfigError: no root keeps it, and nobody named one, or that one can't be it.
     """
+    from quantlab.base.files import require_target
+
     if told is not None:
+        require_target(Path(told))
         return Path(told)
     if location.root is None:
         raise ConfigError(
@@ -120,10 +123,11 @@ def read_told(file: Path) -> ToldAlerts:
         )
     except FileNotFoundError:
         return ToldAlerts(0, frozenset())
-    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
+        # It may be somebody's file of another kind, so nobody is told to delete it.
         raise QuantlabError(
-            f"{file} is not what was told ({type(error).__name__}); nothing was told now. Delete it to be told of all "
-            "that stands, or name another with --told."
+            f"{file} is not what was told ({type(error).__name__}); nothing was told now. Name another with --told, or "
+            "move it away to be told of all that stands."
         ) from error
 
 

@@ -248,7 +248,7 @@ def picture(figure: Figure, form: str, *, title: str, synthetic: bool, legend_be
     if legend_below:
         look = {"loc": "outside lower left", "ncols": LEGEND_COLUMNS}
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=LAYOUT_BELOW_TITLE))
-    figure.legend(
+    legend = figure.legend(
         [_legend_handle(handle) for handle in handles],
         labels,
         frameon=False,
@@ -258,6 +258,8 @@ def picture(figure: Figure, form: str, *, title: str, synthetic: bool, legend_be
         borderpad=0.1,
         **look,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # `$` in a name is a dollar, no formula
     figure.align_ylabels()
     data = io.BytesIO()
     if form == "svg":

@@ -35,7 +35,7 @@ def overlay(curves: Sequence[tuple[str, Curve]], *, title: str, form: str) -> by
     for place, (name, curve) in reversed(list(enumerate(curves))):
         if place not in markets.values():
             continue
-        label = "Buy and hold" if len(markets) == 1 else f"Buy and hold of {name}"
+        label = "Buy and hold" if len(markets) == 1 else f"Buy and hold of {drawing.drawable(name)}"
         colour = drawing.GREY if len(markets) == 1 else COLOURS[place % len(COLOURS)]
         times = drawing.as_dates(curve.times)
         label = f"{label} ({100 * (curve.held()[-1] - 1):+,.1f} %)"
@@ -43,7 +43,7 @@ def overlay(curves: Sequence[tuple[str, Curve]], *, title: str, form: str) -> by
         shown.append(curve.held())
     for place, (name, curve) in enumerate(curves):
         style = STYLES[place // len(COLOURS) % len(STYLES)]
-        label = f"{name} ({100 * (curve.rebased()[-1] - 1):+,.1f} %)"
+        label = f"{_named(name)} ({100 * (curve.rebased()[-1] - 1):+,.1f} %)"
         times = drawing.as_dates(curve.times)
         colour = COLOURS[place % len(COLOURS)]
         drawing.line(axes, times, curve.rebased(), color=colour, linestyle=style, linewidth=1.6, label=label)
@@ -52,3 +52,8 @@ def overlay(curves: Sequence[tuple[str, Curve]], *, title: str, form: str) -> by
     drawing.scale(axes, "Equity, the first as 1", shown)
     synthetic = any(curve.is_synthetic for _name, curve in curves)
     return drawing.picture(figure, form, title=title, synthetic=synthetic, legend_below=True)
+
+
+def _named(name: str) -> str:
+    """Return a name as the legend shows it: matplotlib leaves out what begins with an underscore."""
+    return drawing.drawable(f" {name}" if name.startswith("_") else name)

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantlab.base.errors import ConfigError
-from quantlab.base.files import remove_abandoned, require_target, writing_whole
+from quantlab.base.files import (
+    SQLITE_MAGIC,
+    remove_abandoned,
+    require_no_database,
+    require_target,
+    writing_whole,
+)
 from quantlab.base.platform import flush_folder
 from quantlab.base.remedies import Setting
 from quantlab.ledger import maintenance, placing, transfer
@@ -25,7 +31,6 @@ if TYPE_CHECKING:
     from quantlab.ledger.store import Store
 
 
-SQLITE_MAGIC = b"SQLite format 3\x00"
 LONGEST_HEADER = 64 * 1024
 """Bytes that the first line of an export may have."""
 
@@ -38,7 +43,7 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
             of this ledger and `force` is False, or it can't be written.
         LedgerDamagedError: the copy does not verify.
     """
-    target = require_other_file(store.location, target)
+    target = require_other_file(store.location, target, may_be_database=True)
     if not force:
         _require_earlier(store, target)
     if store.location.file is None:
@@ -58,15 +63,18 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Head:
     return head
 
 
-def require_other_file(location: Location, target: Path) -> Path:
+def require_other_file(location: Location, target: Path, *, may_be_database: bool = False) -> Path:
     """Return the file that a backup or an export may be written to: what a link leads to, not the link.
 
     Raises:
-        ConfigError: the target is the ledger that is read, or is there and no regular file, or can't be made.
+        ConfigError: the target is the ledger that is read, or is there and no regular file, or another database that
+            only a backup may be written over, or can't be made.
     """
-    file, end = location.file, require_target(target)
+    file, end = location.file, require_target(target, may_be_database=True)
     if file is not None and end.exists() and file.exists() and end.samefile(file):
         raise ConfigError(f"{target} is the ledger itself; expected another file. Nothing was written.")
+    if not may_be_database:
+        require_no_database(target)
     return end
 
 

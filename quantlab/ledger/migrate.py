@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import sqlite3
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -152,7 +152,10 @@ def create_file(file: Path, fill: Callable[[Path], None] | None = None) -> None:
             "check that its folder exists and can be written."
         ) from error
     finally:
-        remove_with_side_files(aside)
+        with suppress(
+            OSError
+        ):  # where nothing could be made there is nothing to remove, and why is told already
+            remove_with_side_files(aside)
 
 
 def migration_engine(location: Location) -> sa.Engine:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from quantlab.base.errors import ConfigError, LedgerBusyError, LedgerDamagedError, QuantlabError
+from quantlab.base.files import SQLITE_MAGIC
 from quantlab.base.platform import flush_folder
 from quantlab.base.remedies import BACK_UP, EXPORT_LEDGER, IMPORT_LEDGER, Setting
 from quantlab.ledger import maintenance, migrate, placing, transfer
-from quantlab.ledger.backup import LONGEST_HEADER, SQLITE_MAGIC, aside, opened
+from quantlab.ledger.backup import LONGEST_HEADER, aside, opened
 from quantlab.ledger.location import Location
 from quantlab.ledger.sqlite.locks import write_lock
 from quantlab.ledger.sqlite.opening import open_file

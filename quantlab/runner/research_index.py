@@ -192,6 +192,12 @@ def time_of(run: Run) -> datetime | None:
     return _moment(run["finished_at"]) or _moment(run["created_at"])
 
 
+def newness(run: Run) -> tuple[str, str]:
+    """Return what runs are ordered by in time; one that tells no time is older than any that does."""
+    moment = time_of(run)
+    return "" if moment is None else iso(moment), str(run["run_id"])
+
+
 def as_csv(runs: Iterable[Run]) -> str:
     """Return runs as CSV, cells safe for spreadsheets."""
     out = io.StringIO()

@@ -46,16 +46,14 @@ def as_table(ids: Sequence[str], lines: Sequence[ComparedLine]) -> str:
 
 def as_csv(ids: Sequence[str], lines: Sequence[ComparedLine]) -> str:
     """Return `part, name`, a column each by its id, and the ids of the best."""
-    rows = (
-        {
-            "part": line.part,
-            "name": line.name,
-            **dict(zip(ids, line.values, strict=True)),
-            "best": [ids[place] for place in line.best],
-        }
-        for line in lines
-    )
-    return output.as_csv(("part", "name", *ids, "best"), rows)
+    from quantlab.cli.cells import csv_lines  # load what the other formats do without
+
+    # Ids are texts from outside, so the heading is a row like the others: a session may be called `=1+1`, or `name`.
+    rows: list[tuple[object, ...]] = [("part", "name", *ids, "best")]
+    rows += [(line.part, line.name, *line.values, [ids[place] for place in line.best]) for line in lines]
+    columns = [str(place) for place in range(len(ids) + 3)]
+    cells = [dict(zip(columns, row, strict=True)) for row in rows]
+    return csv_lines(columns, cells, on_terminal=output.is_terminal()).rstrip("\n")
 
 
 def as_json(ids: Sequence[str], lines: Sequence[ComparedLine]) -> str:

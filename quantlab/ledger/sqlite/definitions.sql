@@ -213,7 +213,8 @@ SELECT * FROM (
 SELECT alert_code, severity, session_id, status, activity_at,
   CASE WHEN believed_at IS NOT NULL THEN max(0, CAST(round((julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')) - julianday(believed_at)) * 86400000) AS INTEGER) / 60000) END AS age_minutes,
   error_type, message, path, stage, bars_done, bars_expected, host, pid, process, root,
-  CASE WHEN resolved_at IS NOT NULL THEN 'resolved'
+  CASE WHEN resolved_at IS NOT NULL AND (alert_code <> 'PAPER_SESSION_STALE' OR believed_at IS NULL
+      OR max(0, CAST(round((julianday(resolved_at) - julianday(CASE WHEN next_due > believed_at THEN next_due ELSE believed_at END)) * 86400000) AS INTEGER) / 60000) >= max(0, CAST(round((julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')) - julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now', '-60 minutes') || '000+00:00'))) * 86400000) AS INTEGER) / 60000)) THEN 'resolved'
     WHEN status NOT IN ('failed', 'aborted') THEN NULL
     WHEN EXISTS (SELECT 1 FROM paper_sessions AS later WHERE later.status = 'success'
       AND later.request_id = issues.request_id AND later.activity_at > issues.activity_at)
@@ -269,7 +270,8 @@ CREATE VIEW session_alerts_all AS
 SELECT alert_code, severity, session_id, status, activity_at,
   CASE WHEN believed_at IS NOT NULL THEN max(0, CAST(round((julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')) - julianday(believed_at)) * 86400000) AS INTEGER) / 60000) END AS age_minutes,
   error_type, message, path, stage, bars_done, bars_expected, host, pid, process, root,
-  CASE WHEN resolved_at IS NOT NULL THEN 'resolved'
+  CASE WHEN resolved_at IS NOT NULL AND (alert_code <> 'PAPER_SESSION_STALE' OR believed_at IS NULL
+      OR max(0, CAST(round((julianday(resolved_at) - julianday(CASE WHEN next_due > believed_at THEN next_due ELSE believed_at END)) * 86400000) AS INTEGER) / 60000) >= max(0, CAST(round((julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')) - julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now', '-60 minutes') || '000+00:00'))) * 86400000) AS INTEGER) / 60000)) THEN 'resolved'
     WHEN status NOT IN ('failed', 'aborted') THEN NULL
     WHEN EXISTS (SELECT 1 FROM paper_sessions AS later WHERE later.status = 'success'
       AND later.request_id = issues.request_id AND later.activity_at > issues.activity_at)

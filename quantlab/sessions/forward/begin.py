@@ -14,7 +14,7 @@ from quantlab.folders.roots import open_root_store
 from quantlab.ledger.location import PAPER_ROOT, locate
 from quantlab.ledger.recorder import Recorder
 from quantlab.runner import research_index
-from quantlab.runner.execute import message_of
+from quantlab.runner.execute import message_of, tell_refused
 from quantlab.runner.ids import new_folder, remove_empty
 from quantlab.runner.research import RUNS
 from quantlab.runner.signals import FAILED, STARTED, SignalFile
@@ -27,8 +27,11 @@ from quantlab.sessions.paper import PaperSession
 from quantlab.trading.prices.live import open_live
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from quantlab.domain.config import RunConfig
     from quantlab.domain.forward import ForwardTerms
+    from quantlab.ledger.location import Location
     from quantlab.ledger.store import Store
     from quantlab.runner.options import LaunchOptions
     from quantlab.sessions.forward.drive import Driven, DriveOptions
@@ -45,15 +48,19 @@ def begin(
         SessionAbortedError: a signal stopped it before it had warmed up.
         FencedError, LedgerError: as `Driver.record`.
     """
-    require_enough_warm_up(terms.warmup, options.strategy)
-    source = open_live(config)
+    signals = SignalFile(options.signal_file, options.request_id)
     gate = StopGate()
     with gate.installed(), ExitStack() as stack:
-        location = locate(options.outdir / PAPER_ROOT, options.ledger)
-        with gate.deferred():
-            folder = new_folder(options.outdir / PAPER_ROOT, config, "paper", options.clock())
-        store = stack.enter_context(open_root_store(location, now=options.clock()))
-        signals = SignalFile(options.signal_file, options.request_id)
+        try:
+            require_enough_warm_up(terms.warmup, options.strategy)
+            source = open_live(config)
+            location = locate(options.outdir / PAPER_ROOT, options.ledger)
+            with gate.deferred():
+                folder = new_folder(options.outdir / PAPER_ROOT, config, "paper", options.clock())
+            store = stack.enter_context(_opened(location, folder, options))
+        except BaseException as error:
+            tell_refused(signals, error, options)
+            raise
         paper = PaperSession(
             recorder=Recorder(store),
             folder=folder,
@@ -73,6 +80,7 @@ def begin(
                 forward=terms,
                 research_trials=research_index.other_rules(options.outdir / RUNS, config),
             )
+            options.begun(folder.name, folder)
             emit(signals, STARTED, folder, options.clock())
             driver = open_driver(store, folder, folder.name, gate, drive)
             warm_up(driver, source, options.strategy)
@@ -83,6 +91,14 @@ def begin(
         return go_on(follower, gate, signals, one_turn=one_turn)
 
 
+def _opened(location: Location, folder: Path, options: LaunchOptions) -> Store:
+    try:
+        return open_root_store(location, now=options.clock())
+    except BaseException:
+        remove_empty(folder)
+        raise
+
+
 def _ended_early(
     paper: PaperSession, error: BaseException, store: Store, signals: SignalFile, options: LaunchOptions
 ) -> BaseException:
@@ -90,6 +106,7 @@ def _ended_early(
     if paper.session is None:
         shutil.rmtree(paper.folder / KEPT_STRATEGY, ignore_errors=True)
         remove_empty(paper.folder)
+        tell_refused(signals, error, options)
         return error
     if isinstance(error, (SessionEndedError, FencedError)):
         return error

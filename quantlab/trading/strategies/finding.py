@@ -50,11 +50,15 @@ def find_strategy(asked: str) -> Source:
     if module is not None:
         function = _function(module["function"], asked) or DECIDE
         return _of_package(asked, module["module"], function, _distribution_of(module["module"], asked))
-    return find_named(asked)
+    return find_named(asked, or_else=", FILE.py or package.module:FUNCTION")
 
 
-def find_named(asked: str) -> Source:
+def find_named(asked: str, *, or_else: str = ", and no file or module") -> Source:
     """Return a strategy by name, as a request may: built-in, entry point, or a file below `QUANTLAB_STRATEGIES`.
+
+    Args:
+        asked: The name.
+        or_else: What might have been given in its place, for the message.
 
     Raises:
         ConfigError: there is none of that name, or it leaves the folder.
@@ -74,7 +78,7 @@ def find_named(asked: str) -> Source:
     raise ConfigError(
         f"strategy: {asked!r} is unknown; expected a name (",
         LIST_STRATEGIES,
-        f" shows them), FILE.py or package.module:FUNCTION. {hint}",
+        f" shows them){or_else}. {hint}",
     )
 
 

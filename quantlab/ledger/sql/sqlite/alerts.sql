@@ -7,14 +7,16 @@
 -- session_alerts_all: sessions that failed, were aborted, or run without a word for too long; proofs that failed; and
 -- results that differ among sessions of equal rules, range, cash and prices. Each kind is read off an index of its own.
 -- An alert is cleared by whoever resolved it or, of a session that failed or was aborted, by a later success of the same
--- request or configuration. A time that lies ahead by more than clocks differ is not believed, so that a wrong clock
--- does not hide a dead session.
--- Made from the domain: age_minutes, soon, disproved, twins, are_twins, cutoff.
+-- request or configuration. A session that was not stale yet when something of it was resolved is stale afterwards all
+-- the same. A time that lies ahead by more than clocks differ is not believed, so that a wrong clock does not hide a dead
+-- session.
+-- Made from the domain: age_minutes, silent_when_resolved, stale_minutes, soon, disproved, twins, are_twins, cutoff.
 CREATE VIEW session_alerts_all AS
 SELECT alert_code, severity, session_id, status, activity_at,
   CASE WHEN believed_at IS NOT NULL THEN max(0, CAST(round((julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')) - julianday(believed_at)) * 86400000) AS INTEGER) / 60000) END AS age_minutes,
   error_type, message, path, stage, bars_done, bars_expected, host, pid, process, root,
-  CASE WHEN resolved_at IS NOT NULL THEN 'resolved'
+  CASE WHEN resolved_at IS NOT NULL AND (alert_code <> 'PAPER_SESSION_STALE' OR believed_at IS NULL
+      OR max(0, CAST(round((julianday(resolved_at) - julianday(CASE WHEN next_due > believed_at THEN next_due ELSE believed_at END)) * 86400000) AS INTEGER) / 60000) >= max(0, CAST(round((julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')) - julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now', '-60 minutes') || '000+00:00'))) * 86400000) AS INTEGER) / 60000)) THEN 'resolved'
     WHEN status NOT IN ('failed', 'aborted') THEN NULL
     WHEN EXISTS (SELECT 1 FROM paper_sessions AS later WHERE later.status = 'success'
       AND later.request_id = issues.request_id AND later.activity_at > issues.activity_at)
@@ -67,13 +69,14 @@ WHERE alert_code <> 'PAPER_SESSION_STALE' OR ((believed_at IS NULL OR believed_a
 
 -- session_alerts: those that need a person still. It repeats the text of session_alerts_all, so that neither view hangs
 -- on the other; `python tests/make_sql.py` writes it here.
--- Made from the domain: age_minutes, soon, disproved, twins, are_twins, cutoff.
+-- Made from the domain: age_minutes, silent_when_resolved, stale_minutes, soon, disproved, twins, are_twins, cutoff.
 CREATE VIEW session_alerts AS
 SELECT * FROM (
 SELECT alert_code, severity, session_id, status, activity_at,
   CASE WHEN believed_at IS NOT NULL THEN max(0, CAST(round((julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')) - julianday(believed_at)) * 86400000) AS INTEGER) / 60000) END AS age_minutes,
   error_type, message, path, stage, bars_done, bars_expected, host, pid, process, root,
-  CASE WHEN resolved_at IS NOT NULL THEN 'resolved'
+  CASE WHEN resolved_at IS NOT NULL AND (alert_code <> 'PAPER_SESSION_STALE' OR believed_at IS NULL
+      OR max(0, CAST(round((julianday(resolved_at) - julianday(CASE WHEN next_due > believed_at THEN next_due ELSE believed_at END)) * 86400000) AS INTEGER) / 60000) >= max(0, CAST(round((julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')) - julianday((strftime('%Y-%m-%dT%H:%M:%f', 'now', '-60 minutes') || '000+00:00'))) * 86400000) AS INTEGER) / 60000)) THEN 'resolved'
     WHEN status NOT IN ('failed', 'aborted') THEN NULL
     WHEN EXISTS (SELECT 1 FROM paper_sessions AS later WHERE later.status = 'success'
       AND later.request_id = issues.request_id AND later.activity_at > issues.activity_at)
