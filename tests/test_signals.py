@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.flow_program import PAPER, said, signals_in
+from support.ledger_history import history, open_root, record
 from support.permissions import folder_of_ones_own, permissions_bind
 
 from quantlab.runner.signals import COMPLETED, FAILED, STARTED, SignalFile
@@ -68,6 +69,17 @@ def test_a_pipe_that_nobody_reads_is_a_warning(tmp_path: Path, caplog: pytest.Lo
     os.mkfifo(tmp_path / "pipe")
     SignalFile(tmp_path / "pipe", "r").emit(STARTED, at=AT)
     assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_a_ledger_is_no_signal_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str) -> None:
+    with open_root(tmp_path) as store:
+        record(store, history("s1"))
+        file = tmp_path / f"ledger.db{suffix}"
+        before = file.read_bytes()
+        SignalFile(file, None).emit(STARTED, at=AT)
+        assert file.read_bytes() == before
+    assert "can't be written (it belongs to a database); the session goes on without it" in caplog.text
 
 
 def test_an_unwritable_file_does_not_stop_the_session(tmp_path: Path) -> None:

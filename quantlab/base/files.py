@@ -77,13 +77,20 @@ def require_no_database(target: Path) -> None:
     Raises:
         ConfigError: the target is one.
     """
-    end = os.path.realpath(target)
-    beside = [Path(end.removesuffix(one)) for one in SIDE_FILES if end.endswith(one)]
-    if any(_is_database(file) for file in (Path(end), *beside)):
+    if belongs_to_database(target):
         raise ConfigError(f"{target} belongs to a database; expected another file. Nothing was written.")
 
 
+def belongs_to_database(file: Path) -> bool:
+    """Tell whether a file is a SQLite database, or stands beside one as SQLite's own."""
+    end = os.path.realpath(file)
+    beside = [Path(end.removesuffix(one)) for one in SIDE_FILES if end.endswith(one)]
+    return any(_is_database(one) for one in (Path(end), *beside))
+
+
 def _is_database(file: Path) -> bool:
+    if not file.is_file():  # a pipe would be waited for
+        return False
     try:
         with file.open("rb") as handle:
             return handle.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC

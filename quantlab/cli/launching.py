@@ -89,9 +89,8 @@ def _signalling_refusals(values: Values) -> Iterator[None]:
         yield
     except QuantlabError as error:
         signal_file, request_id = values.get("signal_file"), values.get("request_id")
-        if isinstance(signal_file, str) and not is_url(
-            signal_file
-        ):  # a folder of that name would show a password
+        # Of a URL a folder would be made, and its name would show the password.
+        if isinstance(signal_file, str) and not is_url(signal_file):
             known = request_id if isinstance(request_id, str) else None
             SignalFile(Path(signal_file), known).refused(error, at=utc_now())
         raise

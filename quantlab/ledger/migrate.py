@@ -152,9 +152,8 @@ def create_file(file: Path, fill: Callable[[Path], None] | None = None) -> None:
             "check that its folder exists and can be written."
         ) from error
     finally:
-        with suppress(
-            OSError
-        ):  # where nothing could be made there is nothing to remove, and why is told already
+        # Where nothing could be made there is nothing to remove, and why is told already.
+        with suppress(OSError):
             remove_with_side_files(aside)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from quantlab.base import platform
 from quantlab.base.clock import iso
+from quantlab.base.files import belongs_to_database
 from quantlab.base.remedies import Setting
 from quantlab.domain.names import SCHEMA_VERSION
 
@@ -75,6 +76,8 @@ class SignalFile:
 
 def _append_line(path: Path, line: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if belongs_to_database(path):
+        raise OSError(errno.EINVAL, "it belongs to a database")
     handle = platform.open_to_append(path)  # each line is one write, so lines of several sessions never mix
     try:
         # Half a character, which UTF-8 can't hold, becomes JSON's own escape of it.
