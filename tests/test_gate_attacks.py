@@ -133,7 +133,7 @@ def test_what_was_edited_since_the_ledger_looked_is_not_called_ready(folder: Pat
     path.write_bytes(path.read_bytes().replace(b"1", b"2"))
     done = said(folder, "paper-sessions", "promotion")
     assert (done.code, done.out) == (1, "")
-    assert f"{name} was edited. Run 'quantlab paper-sessions index'" in done.error
+    assert f"{name} was edited. Run 'quantlab paper-sessions index {path.parents[1]}'" in done.error
     index(folder)
     assert "amended_outside" in blockers(folder)
 
@@ -158,7 +158,9 @@ def test_prices_that_were_edited_while_the_session_ran_are_not_taken_for_its_own
 def test_a_session_whose_folder_is_gone_is_not_called_ready(folder: Path) -> None:
     shutil.rmtree(session_of(folder))
     done = said(folder, "paper-sessions", "promotion")
-    assert (done.code, "its folder is gone. Run 'quantlab paper-sessions index'" in done.error) == (1, True)
+    root = folder / "outputs" / "paper_sessions"
+    assert f"its folder is gone. Run 'quantlab paper-sessions index {root}'" in done.error
+    assert done.code == 1
     index(folder)
     assert blockers(folder)[-1] == "vanished"
 

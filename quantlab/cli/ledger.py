@@ -16,6 +16,7 @@ import click
 from quantlab.base.clock import utc_now
 from quantlab.base.errors import ConfigError
 from quantlab.base.levels import PROGRESS
+from quantlab.base.remedies import INDEX
 from quantlab.base.text import printable
 from quantlab.cli.asking import find_ledger, given_by_hand
 from quantlab.cli.configured import named_by
@@ -184,7 +185,8 @@ def restore(place: str | None, file: Path, url: str | None, force: bool) -> None
     folder = location.root or (location.file.parent if location.file is not None else None)
     for export in [] if folder is None else set_aside(folder, NAMES, restored, now):
         click.echo(f"An export that knew more is kept as {export}.")
-    click.echo("Run 'quantlab paper-sessions index' to bring in what session folders know beyond it.")
+    again = INDEX if folder is None else INDEX.of(folder, *location.option(folder))
+    click.echo(f"Run '{again}' to bring in what session folders know beyond it.")
 
 
 @ledger.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantlab.base.errors import LedgerError
@@ -38,9 +39,10 @@ def require_as_recorded(reader: Reader, sessions: Iterable[JsonObject]) -> None:
             continue
         change = _change(reader, session)
         if change is not None:
+            root = Path(session["path"]).parent
             raise LedgerError(
                 f"Session {session['session_id']} is not on the disk as the ledger has it: {change}. Run ",
-                INDEX,
+                INDEX.of(root, *reader.location.option(root)),
                 ", which records what is there, and ask again.",
             )
 

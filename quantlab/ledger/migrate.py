@@ -58,7 +58,9 @@ def prepare(location: Location, *, create: bool, upgrade: bool = True) -> None:
     elif create:
         create_file(location.file)
     else:
-        raise LedgerError(f"There is no ledger at {location}; run a session, or ", INDEX, " first.")
+        raise LedgerError(
+            f"There is no ledger at {location}; run a session, or ", INDEX.of("ROOT"), " first."
+        )
 
 
 def revision_of(connection: sqlite3.Connection) -> str | None:
@@ -93,7 +95,7 @@ def _prepare_file(location: Location, file: Path, *, upgrade: bool) -> None:
             "restore a backup with ",
             RESTORE,
             ", or move the file away and run ",
-            INDEX,
+            INDEX.of("ROOT"),
             " to adopt the session folders anew.",
         )
     _require_known(revision, file)

@@ -169,7 +169,7 @@ def _open(location: Location) -> Reader:
     if not location.file.is_file():
         raise LedgerError(
             f"There is no ledger at {location}; expected a SQLite file. Run a session, or ",
-            INDEX,
+            INDEX.of("ROOT"),
             " on the folder of sessions, first.",
         )
     if location.file.stat().st_size == 0:
@@ -289,7 +289,7 @@ def _no_ledger(location: Location) -> LedgerDamagedError:
         f"{location} is no QuantLab ledger (it has no schema). Nothing was changed; restore a backup with ",
         RESTORE,
         ", or move the file away and run ",
-        INDEX,
+        INDEX.of("ROOT"),
         " to adopt the session folders anew.",
     )
 
