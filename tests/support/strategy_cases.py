@@ -28,6 +28,13 @@ def next_close(bars: Bars) -> Signals:
     return Signals(enter=rises, leave=~rises)
 
 
+def low_before_a_rise(bars: Bars) -> Signals:
+    """It knows the future on a few bars, among many on which it enters by a sound rule."""
+    rises = np.append(np.diff(bars.close) > 0, False)
+    lows, mean = bars.close <= lowest(bars.close, 60), sma(bars.close, 50)
+    return Signals(enter=(lows & rises) | (bars.close > mean), leave=bars.close < mean)
+
+
 def rsi_a_bar_early(bars: Bars) -> Signals:
     strength = np.append(rsi(bars.close)[1:], np.nan)
     return Signals(enter=strength < 30, leave=strength > 70)
@@ -99,6 +106,7 @@ def in_doubt_of_late(bars: Bars) -> Signals:
 
 LEAKS: tuple[Decide, ...] = (
     next_close,
+    low_before_a_rise,
     rsi_a_bar_early,
     mean_of_all_volume,
     centred_window,

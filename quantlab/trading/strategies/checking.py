@@ -150,13 +150,33 @@ def _on_fewer(ask: Ask, bars: Bars, cut: int) -> Decisions:
 
 def _cuts(whole: Decisions, bars: int, least: int, wanted: int, random: np.random.Generator) -> list[int]:
     """Return lengths of prefixes, in order: half end on a bar with a signal, as far as there are such bars."""
-    signalled = np.flatnonzero(whole.enter | whole.leave) + 1
-    signalled = signalled[(signalled >= least) & (signalled < bars)]
     every = np.arange(least, bars)
-    mine = random.choice(signalled, min(wanted // 2, len(signalled)), replace=False)
+    mine = _signalled(whole, every, wanted // 2, random)
     others = np.setdiff1d(every, mine)
     rest = random.choice(others, min(wanted - len(mine), len(others)), replace=False)
     return sorted({*mine.tolist(), *rest.tolist()})
+
+
+def _signalled(
+    whole: Decisions, every: NDArray[np.int64], wanted: int, random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return lengths that end on a signal: of the rarer kind, where a signal begins, and others where these are few.
+
+    A leak that adds few signals would hide among those of a rule that leaves on most bars, and among long runs.
+    """
+    enters, leaves = (every[column[every - 1]] for column in (whole.enter, whole.leave))
+    begins = [each & ~np.append(False, each[:-1]) for each in (whole.enter, whole.leave)]
+    begun = every[(begins[0] | begins[1])[every - 1]]
+    picked = every[:0]
+    for until, of in (
+        (wanted // 2, min(enters, leaves, key=len)),
+        (wanted, begun),
+        (wanted, np.union1d(enters, leaves)),
+    ):
+        left = np.setdiff1d(of, picked)
+        more = random.choice(left, min(until - len(picked), len(left)), replace=False)
+        picked = np.append(picked, more)
+    return picked
 
 
 def _futures(
