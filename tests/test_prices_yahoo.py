@@ -20,6 +20,7 @@ import yfinance
 from curl_cffi.requests import exceptions as http
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.flow_program import until
 from support.loopback_proxy import proxied
 from support.prices_cases import asked
 from support.yahoo_server import YahooServer, bar_times, closed_port, price
@@ -323,8 +324,10 @@ def test_what_no_market_has_had_is_refused(
 
 def test_silence_is_a_timeout_that_is_tried_three_times(server: YahooServer) -> None:
     waited: list[float] = []
-    assert "did not answer in time" in complaint(server, "hang", waits=waited, request_seconds=0.3)
-    assert (len(server.chart_requests), waited) == (3, [1.0, 2.0])
+    server.hang_seconds = 3.0
+    assert "did not answer in time" in complaint(server, "hang", waits=waited, request_seconds=1.0)
+    until(lambda: len(server.chart_requests) == 3, "the server has taken up the last request")
+    assert waited == [1.0, 2.0]
 
 
 def test_an_attempt_as_a_whole_ends_in_time(server: YahooServer) -> None:

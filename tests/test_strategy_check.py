@@ -97,7 +97,7 @@ def test_what_the_first_answer_imports_costs_no_cuts() -> None:
             loaded.append(True)
         return pandas_macd(bars)
 
-    assert checked(decide, seconds=2.0).cuts == CUTS
+    assert checked(decide, seconds=10.0).cuts == CUTS
 
 
 def test_a_strategy_may_write_into_its_bars() -> None:
