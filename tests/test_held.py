@@ -8,13 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from support.both_engines import birth, plain_client
+from support.flow_program import until
 from support.ledger_history import entry, heartbeat, open_root, record, started
 from support.postgres_server import plain
 
@@ -103,13 +103,18 @@ def _release(stranger: subprocess.Popen[str]) -> None:
     stranger.communicate("\n")
 
 
+def _release_once_told(stranger: subprocess.Popen[str], caplog: pytest.LogCaptureFixture) -> None:
+    until(lambda: bool(caplog.records), "whoever waits is told")
+    _release(stranger)
+
+
 def test_a_writer_that_waits_for_a_stranger_is_told_who_it_is_and_goes_on(
     tmp_path: Path, hasty: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_root(tmp_path) as store:
         record(store, [entry("s1", 1, started("s1"))])
         stranger = _stranger(tmp_path / "ledger.db", "BEGIN IMMEDIATE")
-        threading.Timer(0.8, _release, (stranger,)).start()
+        threading.Thread(target=_release_once_told, args=(stranger, caplog)).start()
         record(store, [entry("s1", 2, heartbeat(2))])
     assert [record.message for record in caplog.records] == [
         f"The ledger {tmp_path / 'ledger.db'} is held by process {stranger.pid} ({PROGRAM}); waiting for up to 30 s."
@@ -136,7 +141,7 @@ def test_a_question_that_waits_for_a_stranger_is_told_who_it_is(
         location = store.location
     stranger = _stranger(tmp_path / "ledger.db", "PRAGMA locking_mode = EXCLUSIVE; ")
     with closing(sqlite3.connect(tmp_path / "ledger.db")):
-        threading.Timer(0.8, _release, (stranger,)).start()
+        threading.Thread(target=_release_once_told, args=(stranger, caplog)).start()
         with open_reader(location) as reader:
             assert reader.rows("SELECT sequence FROM ledger_head") == [{"sequence": 0}]
     assert f"is held by process {stranger.pid} ({PROGRAM}); waiting" in caplog.text
@@ -214,7 +219,7 @@ def test_on_a_server_whoever_waits_is_told_who_holds_the_turn(
             client.execute("SELECT 1 FROM ledger_head FOR UPDATE")
 
             def let_go() -> None:
-                time.sleep(1.5)
+                until(lambda: bool(caplog.records), "whoever waits is told")
                 client.rollback()
 
             releasing = threading.Thread(target=let_go)
